@@ -1,0 +1,39 @@
+# Vedetta. `make` alone lists the targets.
+SHELL := /bin/bash
+GO    ?= go
+T     ?= 20s
+DATA  ?= run
+PORT  ?= 7700
+
+.PHONY: help build run demo test check race fuzz vet clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+build: ## build the four programs into bin/
+	@mkdir -p bin
+	$(GO) build -o bin/ ./node/vedetta-node ./central/vedetta-central ./ops/vedettactl
+
+run: build ## build and start the whole product on this machine, stop with Ctrl-C
+	@bin/vedettactl local up --data $(DATA) --base-port $(PORT)
+
+demo: build ## send an alarm to what `make run` started and follow it to the outcome
+	@bin/vedettactl local demo --data $(DATA)
+
+test: check ## all tests, real processes too
+	$(GO) test -timeout 9m ./...
+
+check: ## format, vet, lint, layout, short tests
+	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); test -z "$$out" || { echo "gofmt wants: $$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+race: ## short tests under the race detector
+	$(GO) test -race -short -timeout 20m ./...
+
+fuzz: ## every fuzz target for T (20s each)
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$p || exit 1; done; done
+
+clean: ## remove what was built and the local data
+	rm -rf bin $(DATA)
