@@ -1,0 +1,77 @@
+// Package entry is what a journal record of kind message carries inside its
+// seal: one frame as it came, what it was read as, and where it came from.
+//
+// The form is JSON with short keys, version 1. A reader keeps what it does not
+// know by passing on the sealed bytes (rule 4), never by writing an entry again.
+package entry
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Version of the form that Marshal writes.
+const Version = 1
+
+// Answer is what the panel was to be answered once the entry was durable.
+type Answer string
+
+// Answers; a NAK is never journaled, for its message was not accepted.
+const (
+	AnswerACK     Answer = "ack"
+	AnswerDUH     Answer = "duh"
+	AnswerSilence Answer = "silence"
+)
+
+// Message is one accepted frame.
+type Message struct {
+	Version     int       `json:"v"`
+	Received    time.Time `json:"received"`            // receiver's clock, UTC
+	OffsetMs    int64     `json:"offset_ms,omitempty"` // receiver's clock minus the median of its peers, as measured then
+	Listener    string    `json:"listener"`
+	Transport   string    `json:"transport"`          // tcp, udp or tls
+	Peer        string    `json:"peer"`               // panel's address:port; personal data, 7 days (journal.retention_days)
+	Customer    string    `json:"customer,omitempty"` // roster ids; both empty while the account is unknown
+	Panel       string    `json:"panel,omitempty"`
+	RosterIndex uint64    `json:"roster"` // agreement index of the roster it was accepted with (rule 15)
+
+	Token     string     `json:"token"`     // without the asterisk
+	Encrypted bool       `json:"encrypted"` // came with the asterisk
+	Sequence  int        `json:"seq"`       // 0 to 9999
+	Receiver  *string    `json:"receiver"`  // R as received, nil when absent
+	Prefix    *string    `json:"prefix"`    // L as received, nil when absent
+	Account   string     `json:"account"`   // of the header, else of the block
+	Data      []byte     `json:"data"`      // between [ and ], "#acct|" included, decrypted
+	XData     [][]byte   `json:"xdata,omitempty"`
+	Timestamp *time.Time `json:"timestamp,omitempty"` // panel's, UTC
+	Raw       []byte     `json:"raw"`                 // frame from LF to CR: the evidence
+	Quirks    []string   `json:"quirks,omitempty"`
+
+	Answer Answer `json:"answer"`
+	Reason string `json:"reason,omitempty"` // why not ACK: unknown_account, plain_refused, unknown_token, ambiguous_panel
+}
+
+// Corrected is the receive time with the origin's measured offset taken out:
+// what windows are judged by (rule 11).
+func (m Message) Corrected() time.Time {
+	return m.Received.Add(-time.Duration(m.OffsetMs) * time.Millisecond)
+}
+
+// Marshal returns the form that is sealed.
+func Marshal(m Message) ([]byte, error) {
+	m.Version = Version
+	return json.Marshal(m)
+}
+
+// Unmarshal reads what Marshal wrote.
+func Unmarshal(b []byte) (Message, error) {
+	var m Message
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("entry: %w", err)
+	}
+	if m.Version != Version {
+		return m, fmt.Errorf("entry: version %d, want %d", m.Version, Version)
+	}
+	return m, nil
+}

@@ -1,0 +1,113 @@
+// Package roster is the document of one customer as central writes it and the
+// nodes read it: panels, contacts, rules. It travels sealed with the customer's
+// data key (seal.Column, purpose "roster") inside a decision.PutDocument.
+//
+// The form is JSON, version 1; field names are those of the API's bodies.
+package roster
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Version of the form that Marshal writes.
+const Version = 1
+
+// Customer is everything the mesh needs to serve one customer.
+type Customer struct {
+	Version  int       `json:"version"`
+	ID       string    `json:"id"`
+	Language string    `json:"language"` // it or en: of the texts that go to nobody in particular
+	Panels   []Panel   `json:"panels"`
+	Contacts []Contact `json:"contacts"`
+	Rules    []Rule    `json:"rules"`
+}
+
+// Panel is the alarm control unit at the premises. It is unique in the mesh by
+// (listener, prefix, receiver, account); without prefix and receiver it is
+// found by its account under any of them.
+type Panel struct {
+	ID           string  `json:"id"`
+	Name         string  `json:"name"`
+	Listener     string  `json:"listener"` // "main" when empty
+	Prefix       *string `json:"prefix"`   // digits after L, nil: any
+	Receiver     *string `json:"receiver"` // digits after R, nil: any
+	Account      string  `json:"account"`  // 3 to 16 hex digits; compared without case
+	Key          []byte  `json:"key"`      // AES key, 16, 24 or 32 bytes; empty: none
+	PollSeconds  int     `json:"poll_seconds"`
+	GraceSeconds int     `json:"grace_seconds"`
+	TimeZone     string  `json:"time_zone"` // IANA name of the premises
+	Zones        []Zone  `json:"zones"`
+}
+
+// Zone names a zone of a panel.
+type Zone struct {
+	Number string `json:"number"`
+	Name   string `json:"name"`
+}
+
+// Contact is a person that notifications go to. Name and addresses are Fernet
+// tokens under the contact's own key, which is wrapped by the customer's
+// (seal.ContactKey); each token holds subject, field and value: the subject is
+// the contact's ID, the field of Name is "name", that of an address "address:"
+// and its channel.
+type Contact struct {
+	ID         string    `json:"id"`
+	Language   string    `json:"language"`
+	WrappedKey []byte    `json:"wrapped_key"`
+	Name       string    `json:"name"`
+	Addresses  []Address `json:"addresses"`
+}
+
+// Address is one place a contact can be reached at.
+type Address struct {
+	ID      string `json:"id"`      // opaque, stable while the address is the same
+	Channel string `json:"channel"` // email, webhook, webpush, sms, whatsapp, voice
+	Token   string `json:"token"`   // Fernet; the value is the address, for webhook {"url","secret"} as JSON, for webpush {"endpoint","p256dh","auth"}
+}
+
+// Rule says which events go to which contacts, how and when. An empty list
+// means all; times are the premises'.
+type Rule struct {
+	ID                string   `json:"id"`
+	Name              string   `json:"name"`
+	Panels            []string `json:"panels"`
+	Partitions        []string `json:"partitions"`
+	Zones             []string `json:"zones"`
+	Categories        []string `json:"categories"`
+	Codes             []string `json:"codes"`
+	Qualifiers        []string `json:"qualifiers"` // new when empty
+	Days              []int    `json:"days"`       // 1 Monday to 7 Sunday
+	From              string   `json:"from"`       // HH:MM, empty: whole day
+	To                string   `json:"to"`
+	Steps             []Step   `json:"steps"`
+	UntilAcknowledged bool     `json:"until_acknowledged"`
+	Bundle            bool     `json:"bundle"`
+	Enabled           bool     `json:"enabled"`
+}
+
+// Step is one stage of escalation.
+type Step struct {
+	Contacts     []string `json:"contacts"`
+	Channels     []string `json:"channels"`
+	AfterSeconds int      `json:"after_seconds"`
+	Repeat       int      `json:"repeat"`
+}
+
+// Marshal returns the form that is sealed.
+func Marshal(c Customer) ([]byte, error) {
+	c.Version = Version
+	return json.Marshal(c)
+}
+
+// Unmarshal reads what Marshal wrote.
+func Unmarshal(b []byte) (Customer, error) {
+	var c Customer
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("roster document: %w", err)
+	}
+	if c.Version != Version {
+		return c, fmt.Errorf("roster document: version %d, want %d", c.Version, Version)
+	}
+	return c, nil
+}
