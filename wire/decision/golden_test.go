@@ -31,10 +31,10 @@ func fullVerdict() Verdict {
 	}
 	n.ID = NotificationID(n)
 	return Verdict{
-		Entry: place, Customer: "c1", Panel: "p1", Identity: bytes.Repeat([]byte{0xab}, 16), ReceivedMs: 1795474799000,
+		Entry: place, Customer: "c1", Panel: "p1", Identity: bytes.Repeat([]byte{0xab}, 16), ReceivedMs: 1795474799000, Sequence: 17,
 		Ruling: RulingEvents, CopyOf: mesh.Position{Origin: node, Number: 40}, Fresh: true, Late: true,
 		Events: []Event{{
-			Index: 1, Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", Partition: "1", Zone: "001",
+			Index: 1, Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", Partition: "1", Zone: "001", ZoneName: "porta",
 			User: "2", Text: "<Perché?> \"a\\b\"\n\u2028 & \x01", PanelMs: 1795474798000,
 		}},
 		Plan: []Notification{n},

@@ -1,0 +1,84 @@
+package agreement
+
+import (
+	"fmt"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+	"vedetta/wire/seal"
+)
+
+// batch collects the records of one command. Nothing is numbered before all of
+// them are known to fit and to have a key, so that a refused command leaves no
+// trace.
+type batch struct {
+	s       *State
+	drafts  []draft
+	failed  int // index of the draft that commit gave a reason for
+	records []mesh.Record
+}
+
+// draft is one record before it has a number. The customer of the record says
+// whose key seals it: none, or one that is destroyed, means the day's.
+type draft struct {
+	shard    byte
+	identity mesh.Identity
+	record   decision.Record
+}
+
+func (b *batch) add(d draft) { b.drafts = append(b.drafts, d) }
+
+// maxPlain leaves room for the seal.
+const maxPlain = mesh.MaxSealedBytes - seal.Overhead
+
+// commit seals and numbers the drafts. It gives a reason when the command must
+// be refused; then, and with an error, nothing has changed.
+func (b *batch) commit() (Reason, error) {
+	s := b.s
+	plain := make([][]byte, len(b.drafts))
+	keys := make([]seal.Key, len(b.drafts))
+	for i := range b.drafts {
+		b.failed = i
+		r := &b.drafts[i].record
+		r.ClockMs = s.clock
+		plain[i] = decision.EncodeRecord(*r)
+		if len(plain[i]) > maxPlain {
+			return ReasonTooLarge, nil
+		}
+		var reason Reason
+		var err error
+		if keys[i], reason, err = s.sealingKey(r.Customer); err != nil || reason != "" {
+			return reason, err
+		}
+	}
+	tail, day := s.tail, s.today()
+	records := make([]mesh.Record, 0, len(b.drafts))
+	for i, d := range b.drafts {
+		h := mesh.Header{Kind: mesh.KindDecision, Origin: tail.Origin, Number: tail.Number + 1, Day: day, Shard: d.shard, Identity: d.identity}
+		r, err := mesh.Encode(h, seal.Seal(keys[i], h, plain[i]), tail.Hash)
+		if err != nil {
+			return "", fmt.Errorf("decision %d: %w", h.Number, err)
+		}
+		tail = Tail{Origin: tail.Origin, Number: r.Number, Hash: r.Hash, Day: r.Day}
+		records = append(records, r)
+	}
+	s.tail, b.records, b.drafts = tail, append(b.records, records...), nil
+	return "", nil
+}
+
+// sealingKey is the key of a customer's records: its own, else the day's.
+func (s *State) sealingKey(customer string) (seal.Key, Reason, error) {
+	if w, ok := s.keys[customer]; ok {
+		k, err := s.unwrap(w, customer)
+		return k, "", err
+	}
+	if _, gone := s.gone[customer]; customer != "" && !gone {
+		return seal.Key{}, ReasonNoKeys, nil
+	}
+	w, ok := s.dayKeys[s.today()]
+	if !ok {
+		return seal.Key{}, ReasonDayKey, nil
+	}
+	k, err := s.unwrap(w, DayOwner(s.today()))
+	return k, "", err
+}

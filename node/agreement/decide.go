@@ -1,0 +1,194 @@
+package agreement
+
+import (
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+// maxPlan bounds the notifications of one entry.
+const maxPlan = 4096
+
+// decide moves one shard's cursors and records every entry passed, with its
+// whole plan and the first claims; all of it or nothing (rule 14).
+func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
+	if !s.holds(d.Fence) {
+		return refuse(ReasonOldEpoch), nil
+	}
+	if r := s.checkMoves(d); r != nil {
+		return Result{Refusal: r}, nil
+	}
+	w := &windows{s: s, changed: map[mesh.Identity][]Window{}}
+	entries := make([]decision.Verdict, len(d.Entries))
+	planned := map[string]bool{}
+	seen := map[mesh.Position]bool{}
+	for i, v := range d.Entries {
+		if r := s.checkVerdict(d, v, planned); r != nil {
+			return Result{Refusal: r}, nil
+		}
+		if seen[v.Entry] {
+			return Result{Refusal: &Refusal{Reason: ReasonBad, Entry: v.Entry}}, nil
+		}
+		seen[v.Entry] = true
+		entries[i] = s.scrub(v)
+		if r := w.see(entries[i]); r != nil {
+			return Result{Refusal: r}, nil
+		}
+	}
+
+	result := Result{}
+	verdicts := make([]uint64, len(entries)) // number of each verdict's record
+	for i, v := range entries {
+		verdicts[i] = s.tail.Number + uint64(len(b.drafts)) + 1
+		addVerdict(b, d.Shard, v)
+		for j, n := range d.Entries[i].Plan {
+			switch {
+			case !n.Claimed:
+			case len(v.Plan) == 0: // scrubbed
+				result.Claims = append(result.Claims, Claimed{Reason: ReasonDestroyed})
+			default:
+				b.add(draft{shard: d.Shard, record: decision.Record{Customer: v.Customer, Claimed: &decision.Claimed{
+					Notification: v.Plan[j].ID, Attempt: 1, Holder: d.Holder, Epoch: d.Epoch}}})
+				result.Claims = append(result.Claims, Claimed{Attempt: 1})
+			}
+		}
+	}
+	if reason, err := b.commit(); err != nil || reason != "" {
+		r := &Refusal{Reason: reason}
+		if v := b.drafts[b.failed].record.Verdict; v != nil {
+			r.Entry, r.Customer = v.Entry, v.Customer
+		}
+		return Result{Refusal: r}, err
+	}
+
+	for _, m := range d.Moves {
+		s.cursors[cursor{d.Shard, m.Origin}] = m.To
+	}
+	w.keep()
+	for i, v := range entries {
+		for _, n := range v.Plan {
+			s.plan(d.Fence, v, verdicts[i], n)
+		}
+	}
+	return result, nil
+}
+
+func (s *State) checkMoves(d decision.Decide) *Refusal {
+	if len(d.Moves) == 0 {
+		return &Refusal{Reason: ReasonBad}
+	}
+	seen := map[mesh.Origin]bool{}
+	for _, m := range d.Moves {
+		if seen[m.Origin] || m.Origin.IsZero() || m.To <= m.From {
+			return &Refusal{Reason: ReasonBad}
+		}
+		seen[m.Origin] = true
+		if at := s.cursors[cursor{d.Shard, m.Origin}]; at != m.From {
+			return &Refusal{Reason: ReasonCursor, Cursor: decision.Mark{Origin: m.Origin, Number: at}}
+		}
+	}
+	return nil
+}
+
+// checkVerdict looks at one verdict alone; planned collects the ids of the command.
+func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[string]bool) *Refusal {
+	refusal := func(r Reason) *Refusal { return &Refusal{Reason: r, Entry: v.Entry, Customer: v.Customer} }
+	passed := false
+	for _, m := range d.Moves {
+		passed = passed || v.Entry.Origin == m.Origin && v.Entry.Number > m.From && v.Entry.Number <= m.To
+	}
+	if !passed || len(v.Identity) != 0 && len(v.Identity) != mesh.IdentitySize || len(v.Plan) > maxPlan {
+		return refusal(ReasonBad)
+	}
+	switch v.Ruling {
+	case decision.RulingEvents:
+	case decision.RulingCopy, decision.RulingHeld, decision.RulingUndecidable, decision.RulingErased:
+		if len(v.Events) > 0 || len(v.Plan) > 0 {
+			return refusal(ReasonBad)
+		}
+	default:
+		return refusal(ReasonBad)
+	}
+	if (v.Ruling == decision.RulingCopy) == v.CopyOf.IsZero() || v.CopyOf == v.Entry {
+		return refusal(ReasonBad)
+	}
+	_, gone := s.gone[v.Customer]
+	if _, ok := s.keys[v.Customer]; v.Customer != "" && !ok && !gone {
+		return refusal(ReasonNoKeys)
+	}
+	if v.Customer != "" && s.documents[v.Customer].Index > d.RosterIndex { // rule 15
+		return refusal(ReasonRoster)
+	}
+	return s.checkPlan(v, planned, refusal)
+}
+
+func (s *State) checkPlan(v decision.Verdict, planned map[string]bool, refusal func(Reason) *Refusal) *Refusal {
+	events := map[string]bool{}
+	for i, e := range v.Events {
+		if e.Index < 0 || i > 0 && e.Index <= v.Events[i-1].Index {
+			return refusal(ReasonBad)
+		}
+		events[decision.EventID(v.Entry, e.Index)] = true
+	}
+	if len(v.Plan) > 0 && v.Customer == "" {
+		return refusal(ReasonBad)
+	}
+	for _, n := range v.Plan {
+		if !events[n.Event] || n.ID != decision.NotificationID(n) || planned[n.ID] { // rule 10
+			return refusal(ReasonBad)
+		}
+		if s.open[n.ID] != nil || s.closed[n.ID] != nil {
+			return refusal(ReasonExists)
+		}
+		planned[n.ID] = true
+	}
+	return nil
+}
+
+// scrub makes the verdict about a destroyed customer's entry say nothing but that.
+func (s *State) scrub(v decision.Verdict) decision.Verdict {
+	if _, gone := s.gone[v.Customer]; gone || v.Ruling == decision.RulingErased {
+		return decision.Verdict{Entry: v.Entry, ReceivedMs: v.ReceivedMs, Ruling: decision.RulingErased, Late: v.Late}
+	}
+	return v
+}
+
+// see is the second guard against copies (rule 11).
+func (w *windows) see(v decision.Verdict) *Refusal {
+	if len(v.Identity) == 0 {
+		return nil
+	}
+	id := mesh.Identity(v.Identity)
+	switch v.Ruling {
+	case decision.RulingEvents:
+		if first, ok := w.within(id, v.ReceivedMs); ok && !v.Fresh && first != v.Entry {
+			return &Refusal{Reason: ReasonCopy, Entry: v.Entry, CopyOf: first, Customer: v.Customer}
+		}
+		w.event(id, v.Entry, v.ReceivedMs)
+	case decision.RulingCopy:
+		w.copy(id, v.CopyOf, v.ReceivedMs)
+	}
+	return nil
+}
+
+// planBytes is how much of a plan goes into one record.
+const planBytes = maxPlain / 2
+
+// addVerdict drafts a verdict's record, and further parts for a long plan.
+func addVerdict(b *batch, shard byte, v decision.Verdict) {
+	rest := v.Plan
+	for part := 0; part == 0 || len(rest) > 0; part++ {
+		piece := v
+		if part > 0 {
+			piece.Events = nil
+		}
+		n, size := 0, 0
+		for n < len(rest) && (n == 0 || size < planBytes) {
+			size += 256 + len(rest[n].Event) + len(rest[n].Contact) + len(rest[n].Address) + len(rest[n].Rule)
+			n++
+		}
+		piece.Plan, rest = rest[:n], rest[n:]
+		var id mesh.Identity
+		copy(id[:], v.Identity)
+		b.add(draft{shard: shard, identity: id, record: decision.Record{Customer: v.Customer, Part: part, Verdict: &piece}})
+	}
+}

@@ -1,0 +1,62 @@
+package agreement
+
+import (
+	"slices"
+	"strings"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+func byNode(a, b decision.Member) int { return strings.Compare(a.Node, b.Node) }
+
+func (s *State) validMember(m decision.Member, sites []string) bool {
+	return mesh.ValidNode(m.Node) && m.Node != mesh.AgreementNode && m.Disk != "" && slices.Contains(sites, m.Site)
+}
+
+// admit makes a node's disk count, in place of its former one (rule 28).
+func (s *State) admit(a decision.Admit) Result {
+	if !s.validMember(a.Member, s.sites) {
+		return refuse(ReasonMember)
+	}
+	i, ok := slices.BinarySearchFunc(s.members, a.Member, byNode)
+	if ok {
+		s.members[i] = a.Member
+	} else {
+		s.members = slices.Insert(s.members, i, a.Member)
+	}
+	return Result{}
+}
+
+// assign gives shards to holders, each with the shard's next epoch. The epoch's
+// clock is not below the proposer's: else, when the agreement's clock catches up
+// after a pause, the wait of rule 24 would be shorter than it says.
+func (s *State) assign(a decision.Assign, firstMs int64) Result {
+	var seen [Shards]bool
+	for _, n := range a.Shards {
+		if n.Shard >= Shards || seen[n.Shard] {
+			return refuse(ReasonBad)
+		}
+		seen[n.Shard] = true
+		_, ok := slices.BinarySearchFunc(s.members, decision.Member{Node: n.Holder.Node}, byNode)
+		if !n.Holder.IsZero() && !ok {
+			return refuse(ReasonMember)
+		}
+	}
+	var r Result
+	for _, n := range a.Shards {
+		sh := &s.shards[n.Shard]
+		*sh = Shard{Holder: n.Holder, Epoch: sh.Epoch + 1, SinceMs: max(s.clock, firstMs)}
+		r.Epochs = append(r.Epochs, sh.Epoch)
+	}
+	return r
+}
+
+// holds tells whether a fence names the present holder (rules 17, 18).
+func (s *State) holds(f decision.Fence) bool {
+	if f.Shard >= Shards || f.Holder.IsZero() {
+		return false
+	}
+	sh := s.shards[f.Shard]
+	return sh.Epoch == f.Epoch && sh.Holder == f.Holder
+}

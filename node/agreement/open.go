@@ -1,0 +1,113 @@
+package agreement
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+// Open is a notification without a final state. At every moment it has an
+// owner, the holder of its shard or of its claim, and a next time (rule 14).
+type Open struct {
+	decision.Notification           // DueMs is the present one
+	Customer              string    `json:"customer"`
+	Panel                 string    `json:"panel"` // roster id
+	Shard                 byte      `json:"shard"`
+	Verdict               uint64    `json:"verdict"` // number, in the agreement's origin, of the decision that planned it
+	OpenedMs              int64     `json:"opened"`  // agreement's clock
+	Attempts              []Attempt `json:"attempts,omitempty"`
+}
+
+// Attempt is one claim and what is known of it. Attempts count from 1.
+type Attempt struct {
+	Holder   mesh.Origin    `json:"holder"`
+	Epoch    uint64         `json:"epoch"`
+	ClockMs  int64          `json:"clock"`              // agreement's, at the claim
+	State    decision.State `json:"state,omitempty"`    // empty while it is open
+	Reported bool           `json:"reported,omitempty"` // by its own holder, which is heard once
+}
+
+// Claim is the attempt under way, and its number; 0 when there is none.
+func (o *Open) Claim() (Attempt, int) {
+	if n := len(o.Attempts); n > 0 && o.Attempts[n-1].State == "" {
+		return o.Attempts[n-1], n
+	}
+	return Attempt{}, 0
+}
+
+// Closed is what is kept of a final notification for ClosedMs: enough to
+// refuse its id and to record a late outcome (rule 18).
+type Closed struct {
+	State    decision.State `json:"state"`
+	ClockMs  int64          `json:"clock"` // agreement's, when it became final
+	Shard    byte           `json:"shard"`
+	Customer string         `json:"customer,omitempty"` // empty, as are the attempts, when every attempt was reported
+	Attempts []Attempt      `json:"attempts,omitempty"`
+}
+
+// plan opens a notification, with its first claim when it comes with one.
+func (s *State) plan(f decision.Fence, v decision.Verdict, verdict uint64, n decision.Notification) {
+	o := &Open{Notification: n, Customer: v.Customer, Panel: v.Panel, Shard: f.Shard, Verdict: verdict, OpenedMs: s.clock}
+	o.Claimed = false
+	if n.Claimed {
+		o.Attempts = []Attempt{{Holder: f.Holder, Epoch: f.Epoch, ClockMs: s.clock}}
+	}
+	s.put(o)
+}
+
+func (s *State) put(o *Open) {
+	s.open[o.ID] = o
+	s.byShard[o.Shard][o.ID] = o
+}
+
+// close makes a notification final.
+func (s *State) close(o *Open, state decision.State) {
+	c := &Closed{State: state, ClockMs: s.clock, Shard: o.Shard, Customer: o.Customer, Attempts: o.Attempts}
+	c.compact()
+	delete(s.open, o.ID)
+	delete(s.byShard[o.Shard], o.ID)
+	s.closed[o.ID] = c
+}
+
+func (c *Closed) compact() {
+	if !slices.ContainsFunc(c.Attempts, func(a Attempt) bool { return !a.Reported }) {
+		c.Customer, c.Attempts = "", nil
+	}
+}
+
+// expire drops what is over and ends the notifications that are open too long,
+// oldest first. It runs once a minute of the agreement's clock.
+func (s *State) expire(b *batch) error {
+	var old []*Open
+	for _, o := range s.open {
+		if s.clock-o.OpenedMs >= OpenMs {
+			old = append(old, o)
+		}
+	}
+	slices.SortFunc(old, func(a, b *Open) int {
+		return cmp.Or(cmp.Compare(a.OpenedMs, b.OpenedMs), cmp.Compare(a.ID, b.ID))
+	})
+	for _, o := range old {
+		b.add(draft{shard: o.Shard, record: decision.Record{Customer: o.Customer, Settled: &decision.Settled{Outcome: decision.Outcome{
+			Notification: o.ID, Attempt: len(o.Attempts), State: decision.StateExpired, Reason: "expired"}}}})
+	}
+	if reason, err := b.commit(); err != nil || reason != "" {
+		return cmp.Or(err, error(&Refusal{Reason: reason})) // an open step's customer has its keys
+	}
+	for _, o := range old {
+		s.close(o, decision.StateExpired)
+	}
+	s.dropWindows()
+	maps.DeleteFunc(s.closed, func(_ string, c *Closed) bool { return s.clock-c.ClockMs >= ClosedMs })
+	maps.DeleteFunc(s.proposals, func(_ decision.ProposalID, p proposal) bool { return p.UntilMs < s.clock })
+	return nil
+}
+
+func (o *Open) clone() Open {
+	c := *o
+	c.Attempts = slices.Clone(c.Attempts)
+	return c
+}

@@ -1,0 +1,471 @@
+package agreement
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+	"vedetta/wire/seal"
+)
+
+func TestFoundComesFirstAndOnce(t *testing.T) {
+	m := newMachine(t)
+	m.no(ReasonNotFounded, decision.Tick{Now: start})
+	m.no(ReasonBad, decision.Found{Generation: 1, Sites: []string{"a"}, Members: []decision.Member{{Node: "x", Disk: "d", Site: "elsewhere"}}})
+	m.ok(foundBody)
+	m.no(ReasonFounded, foundBody)
+	equal(t, "clock", m.s.clock, start)
+	equal(t, "first member", m.s.members[0].Node, "arezzo")
+}
+
+func TestRule04_FormsAboveItsVersionStopTheNode(t *testing.T) {
+	m := founded(t)
+	b := m.command(t, decision.Tick{Now: start})
+	b[0] = decision.Version + 1
+	if _, _, err := m.s.Apply(999, b); !errors.Is(err, decision.ErrVersion) {
+		t.Fatalf("command above the version: %v", err)
+	}
+	snap, err := m.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap[0]++
+	if _, err := Restore(m.mesh, snap); !errors.Is(err, decision.ErrVersion) {
+		t.Fatalf("snapshot above the version: %v", err)
+	}
+	snap[0]--
+	snap[len(snap)/2] ^= 1
+	if _, err := Restore(m.mesh, snap); !errors.Is(err, ErrSnapshot) {
+		t.Fatalf("damaged snapshot: %v", err)
+	}
+}
+
+func TestRule10_NotificationIDsArePlaces(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 2, false)
+	wrong := v
+	wrong.Plan = append([]decision.Notification(nil), v.Plan...)
+	wrong.Plan[1].ID = v.Plan[0].ID
+	m.no(ReasonBad, m.decide(5, wrong))
+	wrong.Plan[1] = v.Plan[1]
+	wrong.Plan[1].Event = decision.EventID(at(arezzo, 2), 0) // another entry's event
+	wrong.Plan[1].ID = decision.NotificationID(wrong.Plan[1])
+	m.no(ReasonBad, m.decide(5, wrong))
+	m.ok(m.decide(5, v))
+	// A week later the same message is another event with other ids.
+	m.pass(time.Hour)
+	w := events(at(arezzo, 2), "c1", "x", 2, false)
+	w.ReceivedMs = m.s.clock
+	m.ok(m.decide(5, w))
+	equal(t, "open", len(m.s.open), 4)
+}
+
+func TestRule11_SecondGuardAgainstCopies(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		after  int64 // receive time after the first entry's
+		copyAt int64 // a decided copy before it, 0: none
+		fresh  bool
+		want   Reason
+	}{
+		{"same time", 0, 0, false, ReasonCopy},
+		{"within the window", WindowMs, 0, false, ReasonCopy},
+		{"received earlier, decided later", -WindowMs, 0, false, ReasonCopy},
+		{"after the window", WindowMs + 1, 0, false, ""},
+		{"before the window", -WindowMs - 1, 0, false, ""},
+		{"a copy extends it", WindowMs + 1, 9 * minute, false, ReasonCopy},
+		{"a copy extends it so far", 19*minute + 1, 9 * minute, false, ""},
+		{"standing sequence", second, 0, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := founded(t)
+			m.ok(m.decide(5, events(at(arezzo, 1), "c1", "x", 1, false)))
+			if c.copyAt != 0 {
+				m.ok(m.decide(5, decision.Verdict{Entry: at(arezzo, 2), Customer: "c1", Identity: identity("x"), ReceivedMs: start + c.copyAt, Ruling: decision.RulingCopy, CopyOf: at(arezzo, 1)}))
+			}
+			v := events(at(roubaix, 1), "c1", "x", 1, false)
+			v.ReceivedMs, v.Fresh = start+c.after, c.fresh
+			if c.want == "" {
+				m.ok(m.decide(5, v))
+				return
+			}
+			r := m.no(c.want, m.decide(5, v))
+			equal(t, "copy of", r.Refusal.CopyOf, at(arezzo, 1))
+			equal(t, "refused entry", r.Refusal.Entry, at(roubaix, 1))
+		})
+	}
+}
+
+func TestRule11_GuardSeesTwoEntriesOfOneCommand(t *testing.T) {
+	m := founded(t)
+	r := m.no(ReasonCopy, m.decide(5, events(at(arezzo, 1), "c1", "x", 0, false), events(at(arezzo, 2), "c1", "x", 0, false)))
+	equal(t, "copy of", r.Refusal.CopyOf, at(arezzo, 1))
+	equal(t, "windows of a refused command", len(m.s.windows), 0)
+}
+
+func TestRule11_WindowsAreDroppedByTheAgreementsClock(t *testing.T) {
+	m := founded(t)
+	late := events(at(arezzo, 1), "c1", "x", 0, false)
+	late.ReceivedMs = start - 24*hour // decided a day late
+	m.ok(m.decide(5, late))
+	m.pass(14 * time.Minute)
+	equal(t, "windows", len(m.s.windows), 1)
+	m.pass(3 * time.Minute)
+	equal(t, "windows", len(m.s.windows), 0)
+}
+
+func TestRule14_WholePlanWithTheCursor(t *testing.T) {
+	m := founded(t)
+	d := m.decide(5, events(at(arezzo, 2), "c1", "x", 3, true), events(at(arezzo, 4), "c2", "y", 2, true))
+	r := m.ok(d)
+	equal(t, "claims", len(r.Claims), 2)
+	equal(t, "cursor", m.s.cursors[cursor{5, arezzo}], 4)
+	equal(t, "open", len(m.s.open), 5)
+	said := m.said()
+	equal(t, "records", len(said), 4) // verdict, claim, verdict, claim
+	equal(t, "steps in the verdict", len(said[0].Verdict.Plan), 3)
+	equal(t, "claimed", said[1].Claimed.Notification, d.Entries[0].Plan[0].ID)
+	equal(t, "holder", said[1].Claimed.Holder, arezzo)
+	equal(t, "customer of the other", said[2].Customer, "c2")
+
+	again := m.no(ReasonCursor, d)
+	equal(t, "cursor told", again.Refusal.Cursor.Number, 4)
+	// One bad entry refuses all.
+	bad := events(at(arezzo, 6), "nobody", "z", 1, false)
+	m.no(ReasonNoKeys, m.decide(5, events(at(arezzo, 5), "c1", "w", 1, false), bad))
+	equal(t, "cursor", m.s.cursors[cursor{5, arezzo}], 4)
+	equal(t, "open", len(m.s.open), 5)
+}
+
+func TestRule14_LongPlansTakeSeveralRecords(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 600, true)
+	m.ok(m.decide(5, v))
+	n, parts := 0, 0
+	for _, r := range m.said() {
+		if r.Verdict != nil {
+			equal(t, "part", r.Part, parts)
+			n, parts = n+len(r.Verdict.Plan), parts+1
+		}
+	}
+	equal(t, "steps", n, 600)
+	if parts < 2 {
+		t.Fatalf("%d parts, want several", parts)
+	}
+	big := events(at(arezzo, 2), "c1", "y", 0, false)
+	big.Events[0].Text = string(bytes.Repeat([]byte("x"), mesh.MaxSealedBytes))
+	equal(t, "entry", m.no(ReasonTooLarge, m.decide(5, big)).Refusal.Entry, at(arezzo, 2))
+}
+
+func TestRule14_OpenStepsExpireAfter48Hours(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 3, true)
+	m.ok(m.decide(5, v))
+	m.ok(settle(outcome(v.Plan[0].ID, 1, arezzo, decision.StateDelivered)))
+	m.pass(48*time.Hour - time.Minute)
+	equal(t, "open", len(m.s.open), 2)
+	m.pass(2 * time.Minute)
+	equal(t, "open", len(m.s.open), 0)
+	equal(t, "state", m.s.closed[v.Plan[1].ID].State, decision.StateExpired)
+	said := m.said()
+	equal(t, "last record", said[len(said)-1].Settled.State, decision.StateExpired)
+	m.pass(49 * time.Hour)
+	equal(t, "closed", len(m.s.closed), 0)
+}
+
+func TestRule14_NeverBegunIsClaimedAnewAsTheNextAttempt(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	equal(t, "second claim", m.ok(decision.Claim{Fence: m.fence(5), Notifications: []string{id}}).Claims[0].Reason, ReasonClaimed)
+	o := outcome(id, 1, arezzo, decision.StatePending)
+	o.NeverBegun = true
+	o.DueMs = start + 30*second
+	equal(t, "state", m.ok(settle(o)).Outcomes[0].State, decision.StatePending)
+	equal(t, "due", m.s.open[id].DueMs, start+30*second)
+	equal(t, "again", m.ok(settle(o)).Outcomes[0].Reason, ReasonSettled)
+	equal(t, "attempt", m.ok(decision.Claim{Fence: m.fence(5), Notifications: []string{id}}).Claims[0].Attempt, 2)
+}
+
+func TestRule15_PlanWithAnOldRosterIsRefused(t *testing.T) {
+	m := founded(t)
+	d := m.decide(5, events(at(arezzo, 1), "c1", "x", 1, false))
+	m.no(ReasonRevision, decision.PutDocument{Customer: "c1", Revision: 1, Sealed: []byte("same")})
+	m.ok(m.decide(9, events(at(arezzo, 2), "c2", "y", 1, false)))
+	m.ok(decision.PutDocument{Customer: "c1", Revision: 2, Sealed: []byte("new")})
+	equal(t, "customer", m.no(ReasonRoster, d).Refusal.Customer, "c1")
+	d.RosterIndex = m.s.documents["c1"].Index
+	m.ok(d)
+}
+
+func TestRule17_AnotherIncarnationInheritsNothing(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	m.ok(m.decide(5, v))
+	f := m.fence(5)
+	f.Holder = arezzo2 // restarted within its lease
+	d := m.decide(5, events(at(arezzo, 2), "c1", "y", 1, false))
+	d.Fence = f
+	m.no(ReasonOldEpoch, d)
+	m.no(ReasonOldEpoch, decision.Claim{Fence: f, Notifications: []string{v.Plan[0].ID}})
+	equal(t, "outcome", m.ok(settle(outcome(v.Plan[0].ID, 1, arezzo2, decision.StateDelivered))).Outcomes[0].Reason, ReasonAttempt)
+	m.assign(arezzo2)
+	equal(t, "epoch", m.fence(5).Epoch, f.Epoch+1)
+	m.ok(m.decide(5, events(at(arezzo, 2), "c1", "y", 1, false)))
+}
+
+func TestRule18_OutcomeOfAnOldEpochIsAccepted(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(time.Minute)
+	r := m.ok(settle(outcome(v.Plan[0].ID, 1, arezzo, decision.StateDelivered)))
+	equal(t, "outcome", r.Outcomes[0], Settled{State: decision.StateDelivered})
+	equal(t, "again", m.ok(settle(outcome(v.Plan[0].ID, 1, arezzo, decision.StateRefused))).Outcomes[0].Reason, ReasonSettled)
+}
+
+func TestRule18_LateOutcomeBesideASecondAttemptIsADouble(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(13 * time.Second)
+	f := m.fence(5)
+	o := outcome(id, 1, roubaix, decision.StatePending)
+	o.Fence, o.DueMs = &f, m.s.clock
+	equal(t, "resolved", m.ok(settle(o)).Outcomes[0], Settled{State: decision.StatePending})
+	m.ok(decision.Claim{Fence: f, Notifications: []string{id}})
+	late := m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered))).Outcomes[0]
+	equal(t, "late", late, Settled{State: decision.StatePending, Double: true})
+	// The second attempt is refused: what arrived, arrived.
+	equal(t, "second", m.ok(settle(outcome(id, 2, roubaix, decision.StateRefused))).Outcomes[0], Settled{State: decision.StateDelivered})
+	said := m.said()
+	equal(t, "recorded", said[len(said)-2].Settled.Double, true)
+}
+
+func TestRule18_LateOutcomeOfAFinalNotification(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(13 * time.Second)
+	f := m.fence(5)
+	o := outcome(id, 1, roubaix, decision.StateUnknown)
+	o.Fence = &f
+	equal(t, "resolved", m.ok(settle(o)).Outcomes[0].State, decision.StateUnknown)
+	equal(t, "resolved twice", m.ok(settle(o)).Outcomes[0].Reason, ReasonSettled)
+	equal(t, "its holder's word", m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered))).Outcomes[0], Settled{State: decision.StateDelivered})
+	equal(t, "once", m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered))).Outcomes[0].Reason, ReasonSettled)
+	equal(t, "compacted", m.s.closed[id].Attempts == nil, true)
+	equal(t, "never planned", m.ok(settle(outcome("nothing", 1, arezzo, decision.StateDelivered))).Outcomes[0].Reason, ReasonUnknown)
+}
+
+func TestRule19_RepeatedProposalGetsItsFirstResult(t *testing.T) {
+	m := founded(t)
+	b := m.command(t, m.decide(5, events(at(arezzo, 1), "c1", "x", 1, true)))
+	first := m.raw(b)
+	n := len(m.records)
+	m.pass(9 * time.Minute)
+	equal(t, "again", string(m.raw(b).Marshal()), string(first.Marshal()))
+	equal(t, "records", len(m.records), n)
+	m.pass(3 * time.Minute)
+	m.first = start // as first tried
+	equal(t, "forgotten", m.raw(b).is(ReasonStale), true)
+	equal(t, "no id", m.raw(encode(t, decision.ProposalID{}, m.s.clock, decision.Claim{Fence: m.fence(5)})).is(ReasonBad), true)
+	equal(t, "records", len(m.records), n)
+}
+
+// However a proposal's first try lies to the agreement's clock: what is
+// forgotten is refused.
+func TestRule19_ForgottenMeansStale(t *testing.T) {
+	for _, ahead := range []time.Duration{-9 * time.Minute, 0, 9 * time.Minute, time.Hour} {
+		m := founded(t)
+		m.first = start + ahead.Milliseconds()
+		b := m.command(t, m.decide(5, events(at(arezzo, 1), "c1", "x", 1, false)))
+		first := m.raw(b)
+		for range 100 {
+			m.pass(time.Minute)
+			r := m.raw(b)
+			if !r.is(ReasonStale) && (r.Refusal != nil || r.Index != first.Index) {
+				t.Fatalf("first try %s ahead, clock %d min on: %+v", ahead, (m.s.clock-start)/minute, r.Refusal)
+			}
+		}
+	}
+}
+
+func TestRule20_ClockNeverGoesBackAndNeverJumps(t *testing.T) {
+	m := founded(t)
+	for _, c := range []struct{ now, want int64 }{
+		{start + 1000, start + 1000},
+		{start, start + 1000},
+		{start + 10*24*hour, start + 1000 + MaxTickMs},
+		{start + 1000 + MaxTickMs, start + 1000 + MaxTickMs},
+	} {
+		m.ok(decision.Tick{Now: c.now})
+		equal(t, "clock", m.s.clock, c.want)
+	}
+}
+
+func TestRule22_ErasedAndUndecidableMoveTheCursor(t *testing.T) {
+	m := founded(t)
+	m.ok(m.decide(5,
+		decision.Verdict{Entry: at(arezzo, 1), Ruling: decision.RulingErased, ReceivedMs: start},
+		decision.Verdict{Entry: at(arezzo, 2), Customer: "c1", Ruling: decision.RulingUndecidable, ReceivedMs: start}))
+	equal(t, "cursor", m.s.cursors[cursor{5, arezzo}], 2)
+	equal(t, "ruling", m.said()[1].Verdict.Ruling, decision.RulingUndecidable)
+}
+
+func TestRule24_ResolvingWaitsTwelveSeconds(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	m.ok(m.decide(5, v))
+	// The agreement's clock stood still for a while: the wait counts from the proposer's.
+	m.first = start + 40*second
+	m.assign(roubaix)
+	f := m.fence(5)
+	o := outcome(v.Plan[0].ID, 1, roubaix, decision.StateUnknown)
+	o.Fence = &f
+	m.ok(decision.Tick{Now: start + 52*second - 1})
+	equal(t, "too early", m.ok(settle(o)).Outcomes[0].Reason, ReasonTooEarly)
+	m.ok(m.decide(5, events(at(arezzo, 2), "c1", "new", 1, true))) // new events don't wait
+	m.ok(decision.Tick{Now: start + 52*second})
+	old := f
+	old.Epoch--
+	o.Fence = &old
+	equal(t, "old epoch", m.ok(settle(o)).Outcomes[0].Reason, ReasonOldEpoch)
+	o.Fence = &f
+	equal(t, "resolved", m.ok(settle(o)).Outcomes[0].State, decision.StateUnknown)
+}
+
+func TestRule28_AdmitReplacesTheFormerDisk(t *testing.T) {
+	m := founded(t)
+	m.no(ReasonMember, decision.Admit{Member: decision.Member{Node: "x", Disk: "d", Site: "elsewhere"}})
+	m.ok(decision.Admit{Member: decision.Member{Node: "limburg", Disk: "new", Site: "limburg"}})
+	equal(t, "members", len(m.s.members), 3)
+	equal(t, "disk", m.s.members[1].Disk, "new")
+	m.no(ReasonMember, decision.Assign{Shards: []decision.Assignment{{Shard: 1, Holder: mesh.Origin{Node: "stranger", Incarnation: 1}}}})
+}
+
+func TestRule31_OneCustomerPerRecordUnderItsOwnKey(t *testing.T) {
+	m := founded(t)
+	m.ok(m.decide(5, events(at(arezzo, 1), "c1", "x", 1, true), events(at(arezzo, 2), "c2", "y", 1, false),
+		decision.Verdict{Entry: at(arezzo, 3), Ruling: decision.RulingHeld, Identity: identity("held"), ReceivedMs: start}))
+	for i, want := range []seal.KeyID{m.s.keys["c1"].ID, m.s.keys["c1"].ID, m.s.keys["c2"].ID, m.s.dayKeys[today()].ID} {
+		id, err := seal.IDOf(m.records[i].Sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "key", id, want)
+		equal(t, "day", m.records[i].Day, today())
+		for _, secret := range []string{"c1", "p-c1", "email"} {
+			if bytes.Contains(m.records[i].Bytes, []byte(secret)) {
+				t.Fatalf("record %d shows %q", i, secret)
+			}
+		}
+	}
+}
+
+func TestRule31_WithoutADayKeyNothingOfNobodyIsDecided(t *testing.T) {
+	m := founded(t)
+	m.pass(26 * time.Hour) // two days on: no key was put
+	held := decision.Verdict{Entry: at(arezzo, 1), Ruling: decision.RulingHeld, ReceivedMs: start}
+	m.no(ReasonDayKey, m.decide(5, held))
+	m.no(ReasonDayKey, decision.Destroy{Customer: "c1"})
+	m.ok(m.decide(5, events(at(arezzo, 1), "c1", "x", 1, false))) // a customer's goes on
+	m.ok(m.putDayKey(t, today()+2))
+	held.Entry = at(arezzo, 2)
+	m.ok(m.decide(5, held))
+}
+
+func TestRule31_KeysThatCannotBeOpenedAreRefused(t *testing.T) {
+	m := founded(t)
+	stands := m.s.keys["c1"].ID
+	m.ok(m.putKeys(t, "c1"))
+	equal(t, "key", m.s.keys["c1"].ID, stands)
+	p := m.putKeys(t, "c3")
+	p.Customer = "c4" // wrapped for another owner
+	m.no(ReasonKey, p)
+	stranger := newMaker()
+	stranger.mesh[0] ^= 1
+	stranger.count = 999
+	m.no(ReasonMeshKey, stranger.putKeys(t, "c5"))
+	// A node with another mesh key stops at the first key it meets.
+	s := NewState(stranger.mesh)
+	var err error
+	for i, b := range m.log {
+		if _, _, err = s.Apply(uint64(i+1), b); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, seal.ErrWrongKey) {
+		t.Fatalf("another mesh key: %v", err)
+	}
+}
+
+func TestRule32_DestroyedCustomerLeavesNothing(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 3, true)
+	m.ok(m.decide(5, v, events(at(arezzo, 2), "c2", "y", 1, true)))
+	id, wrapped := m.s.keys["c1"].ID, m.s.keys["c1"].Bytes
+	before := len(m.records)
+	m.ok(decision.Destroy{Customer: "c1"})
+	said := m.said()[before:]
+	equal(t, "records", len(said), 4) // three open steps, the destruction
+	for _, r := range said[:3] {
+		equal(t, "state", r.Settled.State, decision.StateErased)
+		equal(t, "customer", r.Customer, "")
+	}
+	equal(t, "destroyed", said[3].Destroyed.Customer, "c1")
+	equal(t, "erasure", m.s.erasure, m.s.index)
+	equal(t, "open of the other", len(m.s.open), 1)
+	m.no(ReasonDestroyed, m.putKeys(t, "c1"))
+	m.no(ReasonDestroyed, decision.PutDocument{Customer: "c1", Revision: 9, Sealed: []byte("x")})
+
+	o := outcome(v.Plan[0].ID, 1, arezzo, decision.StateDelivered)
+	o.ProviderRef = "reference"
+	equal(t, "late", m.ok(settle(o)).Outcomes[0].Reason, "")
+	equal(t, "reference", m.said()[len(m.records)-1].Settled.ProviderRef, "")
+	r := m.ok(m.decide(5, events(at(arezzo, 3), "c1", "z", 2, true)))
+	equal(t, "claim", r.Claims[0], Claimed{Reason: ReasonDestroyed})
+	last := m.said()[len(m.records)-1]
+	equal(t, "ruling", last.Verdict.Ruling, decision.RulingErased)
+	equal(t, "says", string(decision.EncodeRecord(last)), string(decision.EncodeRecord(decision.Record{ClockMs: start,
+		Verdict: &decision.Verdict{Entry: at(arezzo, 3), ReceivedMs: start, Ruling: decision.RulingErased}})))
+	snap, err := m.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range [][]byte{wrapped, bytes.Trim(mustJSON(t, wrapped), `"`)} {
+		if bytes.Contains(snap, form) {
+			t.Fatal("the snapshot holds the destroyed key")
+		}
+	}
+	if _, ok := m.s.opened[id]; ok {
+		t.Fatal("the unwrapped key is still in memory")
+	}
+}
+
+func TestRule32_ADaysKeyIsDestroyedWhenItIsOver(t *testing.T) {
+	m := founded(t)
+	m.no(ReasonDayOpen, decision.Destroy{Day: today()})
+	m.no(ReasonBad, decision.Destroy{})
+	m.pass(3 * time.Minute)
+	m.ok(decision.Destroy{Day: today()})
+	equal(t, "keys left", len(m.s.dayKeys), 1)
+	m.no(ReasonDestroyed, m.putDayKey(t, today()))
+}
+
+func TestConfirmationsOnlyRise(t *testing.T) {
+	m := founded(t)
+	for _, n := range []uint64{5, 3, 7} {
+		m.ok(decision.Confirm{Cursors: []decision.Mark{{Origin: arezzo, Number: n}}})
+	}
+	equal(t, "confirmed", m.s.confirmed[arezzo], 7)
+}

@@ -1,0 +1,92 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vedetta/node/agreement"
+	"vedetta/wire/decision"
+)
+
+// mesh is Raft at one node, the way to the leader, and what is applied here.
+type mesh struct {
+	leader    string
+	self      bool
+	fail      int // tries that lose their answer
+	forwarded int
+	seen      []decision.ProposalID
+	applied   []uint64
+}
+
+func (m *mesh) Leader() (string, bool) { return m.leader, m.self }
+
+func (m *mesh) Propose(_ context.Context, command []byte) (agreement.Result, error) {
+	c, err := decision.DecodeCommand(command)
+	if err != nil {
+		return agreement.Result{}, err
+	}
+	m.seen = append(m.seen, c.ID)
+	if m.fail > 0 {
+		m.fail--
+		return agreement.Result{}, errors.New("leadership lost, result unknown")
+	}
+	return agreement.Result{Index: 7}, nil
+}
+
+func (m *mesh) Call(ctx context.Context, peer, method string, req []byte) ([]byte, error) {
+	if peer != "roubaix" || method != Method {
+		return nil, errors.New("nobody there")
+	}
+	m.forwarded++
+	return New(m, nil, m).Answer(ctx, req)
+}
+
+func (m *mesh) WaitIndex(_ context.Context, index uint64) error {
+	m.applied = append(m.applied, index)
+	return nil
+}
+
+// TestRule19_RepetitionKeepsItsId: whatever was lost on the way, at this node or
+// at the leader, the repetition carries the same id.
+func TestRule19_RepetitionKeepsItsId(t *testing.T) {
+	for _, self := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &mesh{leader: "roubaix", self: self, fail: 3}
+			res, err := New(m, m, m).Propose(t.Context(), decision.Tick{Now: 1})
+			if err != nil || res.Index != 7 {
+				t.Fatalf("result %+v, %v", res, err)
+			}
+			if len(m.seen) != 4 || len(m.applied) != 1 || m.applied[0] != 7 {
+				t.Fatalf("tries %d, waited for %v; want 4 tries and the wait for index 7", len(m.seen), m.applied)
+			}
+			for _, id := range m.seen {
+				if id != m.seen[0] || id.IsZero() {
+					t.Errorf("ids %v, want one", m.seen)
+				}
+			}
+			if !self && m.forwarded != 4 {
+				t.Errorf("%d calls to the leader, want 4", m.forwarded)
+			}
+		})
+	}
+}
+
+func TestNoLeaderEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := New(&mesh{}, &mesh{}, &mesh{}).Propose(ctx, decision.Tick{Now: 1}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the context's", err)
+		}
+	})
+}
+
+func TestRule04_UnreadableCommandNeverReachesTheLog(t *testing.T) {
+	m := &mesh{leader: "roubaix", self: true}
+	if _, err := New(m, m, m).Answer(t.Context(), []byte{99, 1, 2}); err == nil || len(m.seen) != 0 {
+		t.Errorf("error %v, %d proposals; want it refused before the log", err, len(m.seen))
+	}
+}

@@ -1,0 +1,159 @@
+// Package status answers what a machine or a person asks of one node over
+// HTTP: /healthz (alive), /readyz (would acknowledge an alarm now), /metrics
+// and /status. The first two are open; the others are for loopback or for who
+// brings the token. It reads what it is given and changes nothing.
+package status
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vedetta/cluster/env"
+	"vedetta/node/readiness"
+)
+
+// Status is the JSON of /status; its keys are a promise.
+type Status struct {
+	Node               string             `json:"node"`
+	Site               string             `json:"site"`
+	PID                int                `json:"pid"`
+	Ready              bool               `json:"ready"`
+	Reasons            []readiness.Reason `json:"reasons"`
+	ListenersOpen      bool               `json:"listeners_open"`
+	LeaderOf           []int              `json:"leader_of"` // shards
+	AgreementLeader    *string            `json:"agreement_leader"`
+	Peers              []Peer             `json:"peers"`
+	Lags               map[string]Lag     `json:"lags"`
+	Version            string             `json:"version"`
+	ClusterVersion     int                `json:"cluster_version"`
+	UptimeSeconds      float64            `json:"uptime_seconds"`
+	DiskFreeBytes      int64              `json:"disk_free_bytes"`
+	CertificateExpires *string            `json:"certificate_expires"`
+	Incarnation        string             `json:"incarnation"`
+	Marks              map[string]Mark    `json:"marks"` // origin -> how far it is held here, and durable at a majority
+}
+
+// Peer is another node as this one sees it.
+type Peer struct {
+	Name        string   `json:"name"`
+	Site        string   `json:"site"`
+	Connected   bool     `json:"connected"`
+	RTT         *float64 `json:"rtt_seconds"`
+	ClockOffset *float64 `json:"clock_offset_seconds"`
+}
+
+// Lag is how far a follower is behind.
+type Lag struct {
+	Entries uint64  `json:"entries"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Mark is how far an origin is held.
+type Mark struct {
+	Flushed uint64 `json:"flushed"`
+	Durable uint64 `json:"durable"`
+	Hash    string `json:"hash"` // running hash at Flushed, hex
+}
+
+// Config is where and to whom it answers.
+type Config struct {
+	Listen string
+	Token  string // empty: /metrics and /status to loopback only
+}
+
+// Server answers the endpoints. Snapshot is asked at every request.
+type Server struct {
+	cfg      Config
+	env      env.Env
+	gather   prometheus.Gatherer
+	snapshot func() Status
+	listener net.Listener
+}
+
+// New binds the address, so that a taken port is known before anything starts;
+// Run serves.
+func New(ctx context.Context, cfg Config, e env.Env, gather prometheus.Gatherer, snapshot func() Status) (*Server, error) {
+	l, err := e.Net.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("status.listen %s: %w", cfg.Listen, err)
+	}
+	return &Server{cfg: cfg, env: e, gather: gather, snapshot: snapshot, listener: l}, nil
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.gather, promhttp.HandlerOpts{})))
+	mux.Handle("GET /status", s.managed(http.HandlerFunc(s.status)))
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("status.listen: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"alive": true})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	st := s.snapshot()
+	code := http.StatusOK
+	if !st.Ready {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, map[string]any{"ready": st.Ready, "reasons": st.Reasons})
+}
+
+// managed lets loopback and the token's bearer pass.
+func (s *Server) managed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err == nil && from.Addr().Unmap().IsLoopback() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || s.cfg.Token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(s.cfg.Token)) != 1 {
+			http.Error(w, "want loopback or the management token (status.token_file)", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	st := s.snapshot()
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		if err := writePage(w, st); err != nil {
+			s.env.Log.Warn("status page not written", "error", err)
+		}
+		return
+	}
+	writeJSON(w, http.StatusOK, st)
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	// The reader may be gone; there is nobody to tell.
+	_ = enc.Encode(v)
+}
