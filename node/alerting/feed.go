@@ -1,0 +1,154 @@
+package alerting
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+	"vedetta/wire/seal"
+)
+
+// feed takes the agreement's decisions from this node's own day files into the
+// index of copies: at start those of the whole retention, then each as it comes
+// (rules 11, 16).
+func (f *Follower) feed(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	forget := time.Now()
+	for {
+		marks := f.journal.Changed()
+		more := false
+		for _, o := range f.journal.Origins() {
+			if o.IsAgreement() {
+				left, err := f.feedOrigin(o)
+				if err != nil {
+					f.log.Error("decisions not read", "origin", o.String(), "err", err)
+				}
+				more = more || left
+			}
+		}
+		if now := time.Now(); now.Sub(forget) > time.Hour {
+			forget = now
+			f.copies.Forget(f.agreement.Clock().Add(-f.cfg.Retention))
+		}
+		if more && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-marks:
+		case <-tick.C:
+		}
+	}
+}
+
+// feedOrigin reads what is new; more means that it may be called again at once.
+func (f *Follower) feedOrigin(o mesh.Origin) (more bool, err error) {
+	f.mu.Lock()
+	from := f.fed[o] + 1
+	f.mu.Unlock()
+	mark := f.journal.Mark(o)
+	if from > mark {
+		return false, nil
+	}
+	records, err := f.journal.Read(o, from, mark, readBytes)
+	if err == nil && len(records) == 0 { // below the floor: days that were deleted (rule 3)
+		from = f.firstReadable(o, from, mark)
+		records, err = f.journal.Read(o, from, mark, readBytes)
+	}
+	last := uint64(0)
+	for _, r := range records {
+		if done, takeErr := f.take(r); takeErr != nil {
+			f.log.Warn("decision not taken into the index of copies", "decision", r.Position().String(), "err", takeErr)
+		} else if !done {
+			break
+		}
+		last = r.Number
+	}
+	if last == 0 {
+		return false, err
+	}
+	f.mu.Lock()
+	f.fed[o] = last
+	close(f.fedMore)
+	f.fedMore = make(chan struct{})
+	f.mu.Unlock()
+	return err == nil && last < mark, err
+}
+
+// firstReadable finds the first number from which there are records.
+func (f *Follower) firstReadable(o mesh.Origin, from, mark uint64) uint64 {
+	n := sort.Search(int(mark-from), func(i int) bool {
+		r, err := f.journal.Read(o, from+uint64(i), from+uint64(i), 1)
+		return err != nil || len(r) > 0
+	})
+	return from + uint64(n)
+}
+
+// take notes one decision. false: its key isn't applied here yet.
+func (f *Follower) take(r mesh.Record) (done bool, err error) {
+	rec, done, err := f.openDecision(r)
+	if done && err == nil && rec.Verdict != nil && rec.Part == 0 {
+		f.copies.NoteVerdict(*rec.Verdict)
+	}
+	return done, err
+}
+
+// openDecision opens a record of the agreement's origin. done with an empty
+// record: its key is destroyed. Not done: the key isn't applied here yet.
+func (f *Follower) openDecision(r mesh.Record) (rec decision.Record, done bool, err error) {
+	id, err := seal.IDOf(r.Sealed)
+	if err != nil {
+		return rec, true, err
+	}
+	k, _, state := f.agreement.Key(id)
+	switch state {
+	case KeyDestroyed:
+		return rec, true, nil
+	case KeyUnknown:
+		if o, number := f.agreement.Decided(); o == r.Origin && number < r.Number {
+			return rec, false, nil // caught up ahead of what is applied
+		}
+		return rec, true, nil // this node has applied it: the key is gone since
+	}
+	plain, err := seal.Open(k, r.Header, r.Sealed)
+	if err != nil {
+		return rec, true, err
+	}
+	rec, err = decision.DecodeRecord(plain)
+	return rec, true, err
+}
+
+// whole tells whether all decisions up to a number are in the index.
+func (f *Follower) whole(o mesh.Origin, number uint64) bool {
+	if o.IsZero() || number == 0 {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fed[o] >= number
+}
+
+// verdict reads the decision that planned a step.
+func (f *Follower) verdict(number uint64) (decision.Verdict, error) {
+	o, _ := f.agreement.Decided()
+	records, err := f.journal.Read(o, number, number, 1)
+	if err != nil {
+		return decision.Verdict{}, err
+	}
+	if len(records) == 0 {
+		return decision.Verdict{}, fmt.Errorf("decision %s.%d is not in this node's journal yet", o, number)
+	}
+	rec, done, err := f.openDecision(records[0])
+	switch {
+	case err != nil:
+		return decision.Verdict{}, err
+	case !done || rec.Verdict == nil:
+		return decision.Verdict{}, fmt.Errorf("decision %s.%d: want a verdict that can be opened", o, number)
+	}
+	return *rec.Verdict, nil
+}

@@ -1,0 +1,282 @@
+package alerting
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+// Bounds of one proposal, so that its command stays below 1 MiB: a greater one
+// would hold up heartbeats. The last entry may go beyond by its own plan.
+const (
+	maxNotifications = 1000
+	maxSealed        = 128 << 10 // bytes of the entries it decides
+)
+
+// worker is what one shard's goroutine remembers between proposals.
+type worker struct {
+	f      *Follower
+	s      *shard
+	copies map[mesh.Position]mesh.Position // refused as copies: they are decided as such
+	bad    map[mesh.Position]bool          // refused for other reasons: they go to the operator
+	doubts int                             // refusals in a row that name no entry
+	waits  time.Time                       // since when the first entry can't be opened
+}
+
+// work decides a shard's entries until ctx ends.
+func (f *Follower) work(ctx context.Context, s *shard) error {
+	w := &worker{f: f, s: s, copies: make(map[mesh.Position]mesh.Position), bad: make(map[mesh.Position]bool)}
+	lazy := time.NewTicker(f.cfg.LazyMove)
+	defer lazy.Stop()
+	for {
+		idle := false
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.signal:
+		case <-lazy.C:
+			idle = true
+		}
+		for {
+			changed := f.agreement.Changed()
+			again, wait := w.step(ctx, idle)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if !again {
+				break
+			}
+			if wait > 0 && !pause(ctx, wait, changed) {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// pause waits until something changed, at least 5 ms and at most d.
+func pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	least := time.NewTimer(5 * time.Millisecond)
+	defer least.Stop()
+	most := time.NewTimer(d)
+	defer most.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-least.C:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-most.C:
+	}
+	return true
+}
+
+// step makes one proposal; again means that there is more to do, after waiting
+// for a change for at most wait.
+func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time.Duration) {
+	most := w.f.cfg.BatchEntries
+	if w.doubts >= 3 {
+		most = 1 // find the entry that makes the whole batch refused
+	}
+	b, ok := w.s.peek(most)
+	if !ok || len(b.entries) == 0 && !moveOnly {
+		return false, 0
+	}
+	if !w.f.whole(b.origin, b.number0) {
+		return true, 100 * time.Millisecond // rule 16: its copy of the decisions is not whole yet
+	}
+	cmd, done, err := w.draft(b)
+	if len(cmd.Moves) == 0 {
+		if err != nil {
+			return true, 100 * time.Millisecond
+		}
+		if done > 0 {
+			w.s.take(b.fence, done) // decided before
+			return true, 0
+		}
+		return false, 0
+	}
+	return w.propose(ctx, b, cmd, done)
+}
+
+// draft makes the command for as many entries of b as can be decided now.
+func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
+	f := w.f
+	d := drafter{f: f, snapshot: f.roster.Snapshot(), now: f.agreement.Clock(), pending: NewCopies(), copies: w.copies, bad: w.bad}
+	cmd = decision.Decide{Fence: b.fence, RosterIndex: d.snapshot.Index()}
+	cursors := make(map[mesh.Origin]uint64, len(b.reach))
+	for o := range b.reach {
+		cursors[o] = f.agreement.Cursor(b.fence.Shard, o)
+	}
+	notifications, sealed := 0, 0
+	for _, q := range b.entries {
+		if q.record.Number > cursors[q.record.Origin] {
+			var v decision.Verdict
+			v, err = w.verdict(&d, q.record)
+			if err != nil {
+				break
+			}
+			cmd.Entries = append(cmd.Entries, v)
+			notifications += len(v.Plan)
+		}
+		done++
+		sealed += len(q.record.Sealed)
+		if notifications >= maxNotifications || sealed >= maxSealed {
+			break
+		}
+	}
+	for _, q := range b.entries[done:] {
+		if r := q.record; r.Number-1 < b.reach[r.Origin] {
+			b.reach[r.Origin] = r.Number - 1
+		}
+	}
+	for o, to := range b.reach {
+		if to > cursors[o] {
+			cmd.Moves = append(cmd.Moves, decision.Move{Origin: o, From: cursors[o], To: to})
+		}
+	}
+	slices.SortFunc(cmd.Moves, func(a, b decision.Move) int { return a.Origin.Compare(b.Origin) })
+	// Between origins by receive time, within one by number (it is stable and
+	// the merge below never overtakes).
+	cmd.Entries = merge(cmd.Entries)
+	return cmd, done, err
+}
+
+// verdict drafts one entry. One that can't be opened is given some time: its
+// key may not be applied here yet. Then it is undecidable (rule 22).
+func (w *worker) verdict(d *drafter, r mesh.Record) (decision.Verdict, error) {
+	v, err := d.draft(r)
+	if err == nil {
+		w.waits = time.Time{}
+		return v, nil
+	}
+	if w.waits.IsZero() {
+		w.waits = time.Now()
+	}
+	if time.Since(w.waits) < w.f.cfg.KeyPatience {
+		return v, err
+	}
+	w.f.log.Error("entry can't be opened", "entry", v.Entry.String(), "err", err)
+	v.Ruling = decision.RulingUndecidable
+	return v, nil
+}
+
+// merge orders verdicts by receive time without changing the order within an
+// origin.
+func merge(in []decision.Verdict) []decision.Verdict {
+	lists := make(map[mesh.Origin][]decision.Verdict)
+	var origins []mesh.Origin
+	for _, v := range in {
+		o := v.Entry.Origin
+		if lists[o] == nil {
+			origins = append(origins, o)
+		}
+		lists[o] = append(lists[o], v)
+	}
+	out := make([]decision.Verdict, 0, len(in))
+	for len(out) < len(in) {
+		first := slices.MinFunc(origins, func(a, b mesh.Origin) int {
+			switch x, y := lists[a], lists[b]; {
+			case len(x) == 0 && len(y) == 0:
+				return 0
+			case len(x) == 0:
+				return 1
+			case len(y) == 0:
+				return -1
+			default:
+				return cmp.Compare(x[0].ReceivedMs, y[0].ReceivedMs)
+			}
+		})
+		out = append(out, lists[first][0])
+		lists[first] = lists[first][1:]
+	}
+	return out
+}
+
+// propose asks the agreement, and carries out what it says.
+func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done int) (again bool, wait time.Duration) {
+	f := w.f
+	select {
+	case f.inFlight <- struct{}{}:
+	case <-ctx.Done():
+		return false, 0
+	}
+	defer func() { <-f.inFlight }()
+	reserved := f.claimNow(cmd.Entries)
+	ageFrom := time.Now() // before the proposal (rule 23)
+	asking, cancel := context.WithTimeout(ctx, proposalPatience)
+	defer cancel()
+	r, err := f.agreement.Propose(asking, cmd)
+	if err != nil || r.Refused != Accepted {
+		for _, channel := range reserved {
+			f.sender.Release(channel)
+		}
+	}
+	if err != nil {
+		// It may still be applied: what it claims will never be begun here, and
+		// the cursor keeps a second decision out.
+		f.abandon(cmd.Entries)
+		f.log.Warn("decision of unknown end", "shard", b.fence.Shard, "entries", len(cmd.Entries), "err", err)
+		w.s.restart(b.fence)
+		return false, 0
+	}
+	if r.Refused != Accepted {
+		f.refusals.WithLabelValues(string(r.Refused)).Inc()
+		return w.refused(b, cmd, r)
+	}
+	w.doubts = 0
+	clear(w.copies)
+	clear(w.bad)
+	for i := range cmd.Entries {
+		f.copies.NoteVerdict(cmd.Entries[i])
+		f.decisions.WithLabelValues(string(cmd.Entries[i].Ruling)).Inc()
+	}
+	f.begin(cmd.Entries, r.Claims, ageFrom)
+	w.s.take(b.fence, done)
+	select {
+	case f.space <- struct{}{}:
+	default:
+	}
+	return true, 0
+}
+
+// refused says how to go on after a refusal.
+func (w *worker) refused(b batch, cmd decision.Decide, r Result) (again bool, wait time.Duration) {
+	named := slices.ContainsFunc(cmd.Entries, func(v decision.Verdict) bool { return v.Entry == r.Entry })
+	switch {
+	case r.Refused == RefusedEpoch: // the reader takes the shard away, or gives it anew
+		return true, time.Second
+	case r.Refused == RefusedCursor:
+		w.s.restart(b.fence)
+		w.f.nudge()
+		return false, 0
+	case r.Refused == RefusedRoster || r.Refused == RefusedDayKey || r.Refused == RefusedStale:
+		return true, 200 * time.Millisecond // drafted again with what is applied by then
+	case r.Refused == RefusedCopy && named && !r.CopyOf.IsZero():
+		w.copies[r.Entry] = r.CopyOf
+		return true, 0
+	case named && !w.bad[r.Entry]:
+		w.bad[r.Entry] = true
+	default:
+		w.doubts++
+		if w.doubts >= 6 && len(cmd.Entries) == 1 {
+			w.bad[cmd.Entries[0].Entry] = true
+		}
+	}
+	w.f.log.Error("decision refused, not expected", "shard", b.fence.Shard, "reason", string(r.Refused), "entry", r.Entry.String())
+	return true, 200 * time.Millisecond
+}
+
+// nudge makes the reader look again.
+func (f *Follower) nudge() {
+	select {
+	case f.space <- struct{}{}:
+	default:
+	}
+}

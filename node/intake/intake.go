@@ -1,0 +1,263 @@
+// Package intake takes one frame from a panel and says what the panel is
+// answered: it finds the panel, opens the content, judges its time, and answers
+// a message only when it is durable at a majority of sites (design, section 3).
+//
+// It is one call in the goroutine of the connection. What is true after an
+// ACK: the entry is flushed at a majority of sites; a poll's answer means "seen
+// here". It never answers what it could not store.
+package intake
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vedetta/cluster/env"
+	"vedetta/node/identity"
+	"vedetta/node/reception"
+	"vedetta/node/roster"
+	"vedetta/wire/dc09"
+	"vedetta/wire/entry"
+	"vedetta/wire/mesh"
+	"vedetta/wire/seal"
+)
+
+// Roster finds the panel of a message; it never waits.
+type Roster interface {
+	Snapshot() *roster.Snapshot
+}
+
+// Journal stores. Append returns when the record is flushed at this site.
+type Journal interface {
+	Append(ctx context.Context, kind mesh.Kind, shard byte, id mesh.Identity, seal func(mesh.Header) ([]byte, error)) (mesh.Position, error)
+}
+
+// Replica tells when an entry is durable at a majority of sites; its error
+// means that it is not known to be.
+type Replica interface {
+	WaitDurable(ctx context.Context, pos mesh.Position) error
+}
+
+// Keys gives the key of the day for what is no customer's; false while the
+// agreement has none for that day.
+type Keys interface {
+	DayKey(day mesh.Day) (seal.Key, bool)
+}
+
+// Config of the intake.
+type Config struct {
+	Wait   time.Duration // for durability, then silence
+	Behind time.Duration // a panel's time may lie this far behind ours (DC-09: 40 s)
+	Ahead  time.Duration // or ahead (20 s)
+}
+
+// Parts the intake talks to.
+type Parts struct {
+	Roster  Roster
+	Journal Journal
+	Replica Replica
+	Keys    Keys
+	Ready   func() bool          // would an alarm be acknowledged now
+	Offset  func() time.Duration // our clock minus the median of the peers
+}
+
+// Intake answers frames.
+type Intake struct {
+	cfg     Config
+	parts   Parts
+	env     env.Env
+	unknown atomic.Int64 // unknown messages being journaled now
+
+	messages *prometheus.CounterVec
+	seconds  prometheus.Histogram
+}
+
+// Messages of unknown accounts that may wait for the journal at once; further
+// ones are dropped, so that a flood of strangers doesn't fill the alarms' lane.
+const maxUnknown = 64
+
+// New makes an intake; it starts nothing.
+func New(cfg Config, parts Parts, e env.Env) *Intake {
+	in := &Intake{
+		cfg: cfg, parts: parts, env: e,
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vedetta_messages_total", Help: "Messages by what they were answered and why."}, []string{"answer", "reason"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "vedetta_ack_seconds", Help: "From a whole frame to its acknowledgement.",
+			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 3}}),
+	}
+	e.Metrics.MustRegister(in.messages, in.seconds)
+	return in
+}
+
+// verdict is what a frame is answered and why; the reason is a metric label.
+type verdict struct {
+	answer []byte
+	label  string // ack, nak, duh, silence
+	reason string
+}
+
+func silence(reason string) verdict { return verdict{label: "silence", reason: reason} }
+
+// Handle answers one frame; nil is silence.
+func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Source) []byte {
+	began := time.Now()
+	v := in.judge(ctx, f, from, began)
+	in.messages.WithLabelValues(v.label, v.reason).Inc()
+	if v.label == "ack" {
+		in.seconds.Observe(time.Since(began).Seconds())
+	}
+	return v.answer
+}
+
+func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time) verdict {
+	if f.Kind() == dc09.KindAnswer {
+		return silence("not_a_message")
+	}
+	if !in.parts.Ready() {
+		return silence("not_ready")
+	}
+	snap := in.parts.Roster.Snapshot()
+	match, kind := snap.Find(from.Listener, f.Prefix, f.Receiver, f.Account)
+	if kind != roster.Found {
+		return in.unknownAccount(ctx, f, from, now, snap, kind)
+	}
+	cipher, v, ok := in.cipher(f, match)
+	if !ok {
+		return v
+	}
+	content, err := f.Open(nil, cipher)
+	if err != nil {
+		return verdict{f.AppendDUH(nil), "duh", "undecryptable"}
+	}
+	if len(match.Panel.Key) > 0 && !f.Encrypted {
+		if f.Kind() != dc09.KindPoll {
+			in.store(ctx, f, content, from, now, snap, match, entry.AnswerSilence, "plain_refused")
+		}
+		return silence("plain_refused")
+	}
+	if in.stale(content, f.Encrypted, now) {
+		return verdict{f.AppendNAK(nil, now.UTC()), "nak", "time"}
+	}
+	switch f.Kind() {
+	case dc09.KindPoll:
+		return verdict{f.AppendACK(nil, cipher, now.UTC()), "ack", "poll"}
+	case dc09.KindUnknown:
+		if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerDUH, "unknown_token") {
+			return silence("not_durable")
+		}
+		return verdict{f.AppendDUH(nil), "duh", "unknown_token"}
+	}
+	if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerACK, "") {
+		return silence("not_durable")
+	}
+	return verdict{f.AppendACK(nil, cipher, time.Now().UTC()), "ack", "stored"}
+}
+
+// cipher is the panel's, when the frame needs one.
+func (in *Intake) cipher(f dc09.Frame, match roster.Match) (*dc09.Cipher, verdict, bool) {
+	if !f.Encrypted {
+		return nil, verdict{}, true
+	}
+	if len(match.Panel.Key) == 0 {
+		return nil, verdict{f.AppendDUH(nil), "duh", "no_key"}, false
+	}
+	c, err := dc09.NewCipher(match.Panel.Key)
+	if err != nil {
+		in.env.Log.Error("a panel's key has a wrong length", "panel", match.Panel.ID)
+		return nil, verdict{f.AppendDUH(nil), "duh", "bad_key"}, false
+	}
+	return c, verdict{}, true
+}
+
+// stale tells whether the panel's time lies outside the window. A plain message
+// without a timestamp, or with one that is no date, passes (reference rows 17, 27).
+func (in *Intake) stale(c dc09.Content, encrypted bool, now time.Time) bool {
+	switch c.Stamp {
+	case dc09.StampGood:
+		return c.Time.Before(now.Add(-in.cfg.Behind)) || c.Time.After(now.Add(in.cfg.Ahead))
+	case dc09.StampBad:
+		return encrypted
+	}
+	return false
+}
+
+// unknownAccount stores what can't be given to a panel, sealed with the key of
+// the day, for the operator to see; it is never answered.
+func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, snap *roster.Snapshot, kind roster.Kind) verdict {
+	reason := "unknown_account"
+	if kind == roster.Ambiguous {
+		reason = "ambiguous_panel"
+	}
+	if f.Kind() == dc09.KindPoll {
+		return silence(reason)
+	}
+	if in.unknown.Add(1) > maxUnknown {
+		in.unknown.Add(-1)
+		return silence("unknown_flood")
+	}
+	defer in.unknown.Add(-1)
+	content := dc09.Content{Data: []byte(f.Body)}
+	if !f.Encrypted {
+		if c, err := f.Open(nil, nil); err == nil {
+			content = c
+		}
+	}
+	in.store(ctx, f, content, from, now, snap, roster.Match{}, entry.AnswerSilence, reason)
+	return silence(reason)
+}
+
+// store journals the message and waits until it is durable at a majority.
+func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from reception.Source, now time.Time,
+	snap *roster.Snapshot, match roster.Match, answer entry.Answer, reason string,
+) bool {
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
+	defer cancel()
+	m := in.message(f, c, from, now, snap.Index(), answer, reason)
+	sender := identity.Sender{Listener: from.Listener, Prefix: f.Prefix, Receiver: f.Receiver, Account: f.Account}
+	var key seal.Key
+	if match.Panel != nil {
+		m.Customer, m.Panel = match.Customer.Doc.ID, match.Panel.ID
+		sender.Panel, key = match.Panel.ID, match.Key()
+	} else {
+		var ok bool
+		if key, ok = in.parts.Keys.DayKey(mesh.DayOf(now)); !ok {
+			in.env.Log.Warn("no key of the day yet; a message of an unknown account is dropped")
+			return false
+		}
+	}
+	content, err := entry.Marshal(m)
+	if err != nil {
+		in.env.Log.Error("a message can't be written as an entry", "error", err)
+		return false
+	}
+	id := sender.Of(key, f.Token, f.Number(), c.Data)
+	pos, err := in.parts.Journal.Append(ctx, mesh.KindMessage, sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
+		return seal.Seal(key, h, content), nil
+	})
+	if err != nil {
+		in.env.Log.Warn("a message was not stored", "error", err)
+		return false
+	}
+	// Not durable in time is no error of ours: the panel repeats, and the entry
+	// becomes an event when it is durable (rule 8).
+	return in.parts.Replica.WaitDurable(ctx, pos) == nil
+}
+
+func (in *Intake) message(f dc09.Frame, c dc09.Content, from reception.Source, now time.Time, index uint64, answer entry.Answer, reason string) entry.Message {
+	m := entry.Message{
+		Received: now.UTC().Truncate(time.Millisecond), Listener: from.Listener, Transport: from.Transport,
+		Peer: from.Peer.String(), RosterIndex: index, Token: f.Token, Encrypted: f.Encrypted, Sequence: f.Number(),
+		Receiver: f.Receiver, Prefix: f.Prefix, Account: f.Account, Data: c.Data, XData: c.XData, Raw: []byte(f.Raw),
+		Quirks: (f.Quirks | c.Quirks).Words(), Answer: answer, Reason: reason,
+	}
+	if in.parts.Offset != nil {
+		m.OffsetMs = in.parts.Offset().Milliseconds()
+	}
+	if c.Stamp == dc09.StampGood {
+		m.Timestamp = &c.Time
+	}
+	return m
+}

@@ -1,0 +1,235 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vedetta/cluster/env"
+	"vedetta/node/identity"
+	"vedetta/node/reception"
+	"vedetta/node/roster"
+	"vedetta/wire/dc09"
+	"vedetta/wire/entry"
+	"vedetta/wire/mesh"
+	doc "vedetta/wire/roster"
+	"vedetta/wire/seal"
+)
+
+// source is an agreement with one customer.
+type source struct {
+	key    seal.Key
+	sealed []byte
+}
+
+func (s source) Documents(uint64) ([]roster.Document, int, uint64) {
+	return []roster.Document{{Customer: "c1", Revision: 1, Index: 9, Sealed: s.sealed}}, 1, 9
+}
+func (s source) HasDocument(c string) bool           { return c == "c1" }
+func (s source) CustomerKey(string) (seal.Key, bool) { return s.key, true }
+func (s source) Changed() <-chan struct{}            { return nil }
+
+// store is journal, replica and keys in one; Late makes nothing durable.
+type store struct {
+	day     seal.Key
+	late    bool
+	records []mesh.Record
+}
+
+func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
+	h := mesh.Header{Kind: kind, Origin: mesh.Origin{Node: "arezzo", Incarnation: 1, Random: 2}, Number: uint64(len(s.records) + 1), Day: 20000, Shard: shard, Identity: id}
+	b, err := fn(h)
+	if err != nil {
+		return mesh.Position{}, err
+	}
+	r, err := mesh.Encode(h, b, mesh.Hash{})
+	s.records = append(s.records, r)
+	return r.Position(), err
+}
+
+func (s *store) WaitDurable(ctx context.Context, _ mesh.Position) error {
+	if s.late {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (s *store) DayKey(mesh.Day) (seal.Key, bool) { return s.day, true }
+
+var panelKey = []byte("0123456789abcdef")
+
+func newIntake(t *testing.T, st *store, ready bool) (*Intake, seal.Key) {
+	t.Helper()
+	key := seal.NewKey()
+	zero, two := "0", "2"
+	b, err := doc.Marshal(doc.Customer{ID: "c1", Panels: []doc.Panel{
+		{ID: "p-keyed", Account: "AAAA", Key: panelKey}, {ID: "p-plain", Account: "BBBB"},
+		{ID: "p-twice-1", Account: "CCCC"}, {ID: "p-twice-2", Account: "cccc", Prefix: &zero, Receiver: &two},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := roster.New(source{key, seal.SealColumn(key, roster.Purpose, b)}, env.Quiet(1))
+	r.Sync()
+	if r.Index() != 9 {
+		t.Fatalf("roster index %d, want 9", r.Index())
+	}
+	in := New(Config{Wait: 3 * time.Second, Behind: 40 * time.Second, Ahead: 20 * time.Second},
+		Parts{Roster: r, Journal: st, Replica: st, Keys: st, Ready: func() bool { return ready }}, env.Quiet(2))
+	return in, key
+}
+
+type sent struct {
+	token, account, blocks string
+	key                    []byte
+	at                     time.Duration // panel's clock against ours; only with stamp
+	stamp                  bool
+	receiver               *string
+}
+
+func (s sent) frame(t *testing.T, now time.Time) dc09.Frame {
+	t.Helper()
+	l := "0"
+	m := dc09.Message{Token: s.token, Sequence: 12, Prefix: &l, Receiver: s.receiver, Account: s.account, Blocks: s.blocks}
+	if s.stamp || s.key != nil {
+		m.Time = now.Add(s.at).UTC()
+	}
+	var c *dc09.Cipher
+	if s.key != nil {
+		var err error
+		if c, err = dc09.NewCipher(s.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := m.AppendFrame(nil, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := dc09.ParseFrame(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestWhatAPanelOrStrangerIsAnswered is the table of design, section 3.
+func TestWhatAPanelOrStrangerIsAnswered(t *testing.T) {
+	two := "2"
+	const ba = "[#AAAA|Nri1/BA001]"
+	other := []byte("another key 1234")
+	tests := []struct {
+		name           string
+		sent           sent
+		late, notReady bool
+		token          string // of the answer, empty: silence
+		stored         entry.Answer
+		reason         string
+	}{
+		{name: "known and durable", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey}, token: "ACK", stored: entry.AnswerACK},
+		{name: "unknown code is acknowledged", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|Nri1/PE501]"}, token: "ACK", stored: entry.AnswerACK},
+		{name: "account in lower case", sent: sent{token: "SIA-DCS", account: "bbbb", blocks: "[#bbbb|Nri1/BA1]"}, token: "ACK", stored: entry.AnswerACK},
+		{name: "not durable within 3 s", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey}, late: true, stored: entry.AnswerACK},
+		{name: "not ready", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey}, notReady: true},
+		{name: "poll", sent: sent{token: "NULL", account: "AAAA", blocks: "[]", key: panelKey}, token: "ACK"},
+		{name: "poll, not ready", sent: sent{token: "NULL", account: "BBBB", blocks: "[]"}, notReady: true},
+		{name: "41 s behind", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey, at: -41 * time.Second}, token: "NAK"},
+		{name: "39 s behind", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey, at: -39 * time.Second}, token: "ACK", stored: entry.AnswerACK},
+		{name: "21 s ahead, plain", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: ba, stamp: true, at: 21 * time.Second}, token: "NAK"},
+		{name: "wrong key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: other}, token: "DUH"},
+		{name: "encrypted, but the panel has no key", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: ba, key: other}, token: "DUH"},
+		{name: "plain though the account has a key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba}, stored: entry.AnswerSilence, reason: "plain_refused"},
+		{name: "unknown token", sent: sent{token: "XYZ-9", account: "BBBB", blocks: "[x]"}, token: "DUH", stored: entry.AnswerDUH, reason: "unknown_token"},
+		{name: "unknown account", sent: sent{token: "SIA-DCS", account: "F00D", blocks: "[#F00D|Nri1/BA1]"}, stored: entry.AnswerSilence, reason: "unknown_account"},
+		{name: "poll of an unknown account", sent: sent{token: "NULL", account: "F00D", blocks: "[]"}},
+		{name: "the panel with its receiver wins", sent: sent{token: "SIA-DCS", account: "CCCC", blocks: "[#CCCC|NBA1]", receiver: &two}, token: "ACK", stored: entry.AnswerACK},
+		{name: "an answer is no message", sent: sent{token: "ACK", account: "BBBB", blocks: "[]"}},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			st := &store{day: seal.NewKey(), late: tt.late}
+			in, key := newIntake(t, st, !tt.notReady)
+			f := tt.sent.frame(t, time.Now())
+			answer := in.Handle(t.Context(), f, reception.Source{Listener: "main", Transport: "tcp", Peer: netip.MustParseAddrPort("192.0.2.1:9")})
+			got := ""
+			if answer != nil {
+				a, err := dc09.ParseFrame(answer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = a.Token
+			}
+			if got != tt.token {
+				t.Errorf("%s: answered %q, want %q", tt.name, got, tt.token)
+			}
+			checkStored(t, tt.name, st, key, tt.stored, tt.reason)
+		})
+	}
+}
+
+func checkStored(t *testing.T, name string, st *store, key seal.Key, want entry.Answer, reason string) {
+	t.Helper()
+	if want == "" {
+		if len(st.records) != 0 {
+			t.Errorf("%s: %d entries stored, want none", name, len(st.records))
+		}
+		return
+	}
+	if len(st.records) != 1 {
+		t.Errorf("%s: %d entries stored, want one", name, len(st.records))
+		return
+	}
+	r := st.records[0]
+	if reason == "unknown_account" {
+		key = st.day
+	}
+	b, err := seal.Open(key, r.Header, r.Sealed)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	m, err := entry.Unmarshal(b)
+	if err != nil || m.Answer != want || m.Reason != reason || len(m.Raw) == 0 || m.Peer != "192.0.2.1:9" {
+		t.Errorf("%s: entry %+v, %v; want answer %s %s", name, m, err, want, reason)
+	}
+}
+
+// TestRule13_IdentityIsTheSameForARepetition: new timestamp, new ciphertext, the
+// account in another case, another node: one identity, one shard.
+func TestRule13_IdentityIsTheSameForARepetition(t *testing.T) {
+	st := &store{day: seal.NewKey()}
+	in, _ := newIntake(t, st, true)
+	now := time.Now()
+	for _, s := range []sent{
+		{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA001]", key: panelKey},
+		{token: "SIA-DCS", account: "aaaa", blocks: "[#AAAA|Nri1/BA001]", key: panelKey, at: -11 * time.Second},
+		{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA002]", key: panelKey},
+	} {
+		in.Handle(t.Context(), s.frame(t, now), reception.Source{Listener: "main"})
+	}
+	if len(st.records) != 3 {
+		t.Fatalf("%d entries, want 3", len(st.records))
+	}
+	a, b, c := st.records[0], st.records[1], st.records[2]
+	if a.Identity != b.Identity || a.Shard != b.Shard || a.Identity == c.Identity || a.Shard != identity.Shard("p-keyed") {
+		t.Errorf("identities %x %x %x, shards %d %d", a.Identity, b.Identity, c.Identity, a.Shard, b.Shard)
+	}
+}
+
+func TestFailedAppendIsSilence(t *testing.T) {
+	in, _ := newIntake(t, &store{}, true)
+	in.parts.Journal = failing{}
+	s := sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|NBA1]"}
+	if a := in.Handle(t.Context(), s.frame(t, time.Now()), reception.Source{Listener: "main"}); a != nil {
+		t.Errorf("answered %q though nothing was stored", a)
+	}
+}
+
+type failing struct{}
+
+func (failing) Append(context.Context, mesh.Kind, byte, mesh.Identity, func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
+	return mesh.Position{}, errors.New("disk full")
+}

@@ -1,0 +1,241 @@
+package reception
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"vedetta/cluster/env"
+	"vedetta/wire/dc09"
+)
+
+// run serves cfg until the test ends, opened, and returns its address by name.
+func run(t *testing.T, cfg Config, h Handler) *Reception {
+	t.Helper()
+	r := New(cfg, h, env.Quiet(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	r.SetOpen(true)
+	await(t, r.Opened)
+	return r
+}
+
+func on(address string) Config { return Config{Listeners: []Listener{{"main", address}}} }
+
+// A socket on all addresses answers from the one that was asked: panels behind NAT
+// take no answer from another.
+func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", ":0"} {
+		port := run(t, on(address), &echo{}).Address("main").Port()
+		for _, to := range []string{"127.0.0.1", "127.0.0.9"} {
+			c, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr(to), port).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := frame(t, "AAA", dc09.ASCII)
+			if _, err := c.Write(f); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			b := make([]byte, 200)
+			if n, err := c.Read(b); err != nil || !bytes.Equal(b[:n], answer(t, f)) {
+				t.Errorf("%s asked at %s: %q %v", address, to, b[:n], err)
+			}
+			c.Close()
+		}
+	}
+}
+
+// What a stranger still had to say must not turn the FIN into a RST.
+func TestStrangerGetsFIN(t *testing.T) {
+	r := run(t, on("127.0.0.1:0"), &echo{})
+	c, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("GET / HTTP/1.1\r\n" + strings.Repeat("x", 20_000))); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+		t.Fatalf("%q, %v; want an end without a word", b, err)
+	}
+	if got := testutil.ToFloat64(r.metrics.refused.WithLabelValues("not_dc09")); got != 1 {
+		t.Errorf("%v counted as not_dc09, want 1", got)
+	}
+}
+
+func TestSlowFrameIsLetGoAndIdleConnectionIsNot(t *testing.T) {
+	cfg := on("127.0.0.1:0")
+	cfg.FrameTime = 200 * time.Millisecond
+	r := run(t, cfg, &echo{})
+	idle, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	slow, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	f := frame(t, "AAA", dc09.ASCII)
+	began := time.Now()
+	for i := range f { // one byte each 20 ms: never idle, never whole
+		if _, err := slow.Write(f[i : i+1]); err != nil {
+			break
+		}
+		<-time.After(20 * time.Millisecond)
+		if time.Since(began) > 600*time.Millisecond {
+			break
+		}
+	}
+	if b, _ := io.ReadAll(slow); len(b) > 0 {
+		t.Errorf("a trickle was answered %q", b)
+	}
+	if got := testutil.ToFloat64(r.metrics.refused.WithLabelValues(reasonFrameTime)); got != 1 {
+		t.Errorf("%v counted as %s, want 1", got, reasonFrameTime)
+	}
+	// Silent bytes between frames are no frame, and the idle one is still served.
+	if _, err := idle.Write([]byte("\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(300 * time.Millisecond)
+	if _, err := idle.Write(f); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, len(answer(t, f)))
+	if _, err := io.ReadFull(idle, b); err != nil {
+		t.Errorf("the idle connection was closed: %v", err)
+	}
+}
+
+// slowHandler holds every frame until it is told to answer.
+type slowHandler struct{ begun, answer chan struct{} }
+
+func (h *slowHandler) Handle(ctx context.Context, f dc09.Frame, _ Source) []byte {
+	h.begun <- struct{}{}
+	select {
+	case <-h.answer:
+		return f.AppendDUH(nil)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// A message in work when the listeners close is still answered, over TCP and UDP.
+func TestFramesInWorkAreAnsweredAfterClosing(t *testing.T) {
+	for _, network := range []string{"tcp", "udp"} {
+		h := &slowHandler{make(chan struct{}), make(chan struct{})}
+		r := run(t, on("127.0.0.1:0"), h)
+		c, err := net.Dial(network, r.Address("main").String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		f := frame(t, "AAA", dc09.ASCII)
+		if _, err := c.Write(f); err != nil {
+			t.Fatal(err)
+		}
+		<-h.begun
+		r.SetOpen(false)
+		await(t, func() bool { return !r.Opened() })
+		close(h.answer)
+		if err := c.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, len(answer(t, f)))
+		if _, err := io.ReadFull(c, b); err != nil || !bytes.Equal(b, answer(t, f)) {
+			t.Errorf("%s: %q %v", network, b, err)
+		}
+	}
+}
+
+func TestHandlerIsGivenUpAfterDrain(t *testing.T) {
+	h := &slowHandler{make(chan struct{}), make(chan struct{})}
+	cfg := on("127.0.0.1:0")
+	cfg.Drain = 50 * time.Millisecond
+	r := run(t, cfg, h)
+	c, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(frame(t, "AAA", dc09.ASCII)); err != nil {
+		t.Fatal(err)
+	}
+	<-h.begun
+	r.SetOpen(false)
+	if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+		t.Errorf("%q, %v; want an end without an answer", b, err)
+	}
+}
+
+func TestConnectionsAreLimited(t *testing.T) {
+	cfg := on("127.0.0.1:0")
+	cfg.Connections = 1
+	r := run(t, cfg, &echo{})
+	first, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	f := frame(t, "AAA", dc09.ASCII)
+	if _, err := first.Write(f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(first, make([]byte, len(answer(t, f)))); err != nil {
+		t.Fatal(err)
+	}
+	second, err := net.Dial("tcp", r.Address("main").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if b, _ := io.ReadAll(second); len(b) > 0 {
+		t.Errorf("got %q", b)
+	}
+	if got := testutil.ToFloat64(r.metrics.refused.WithLabelValues(reasonConnections)); got != 1 {
+		t.Errorf("%v counted as %s, want 1", got, reasonConnections)
+	}
+}
+
+func TestConfigSaysWhatIsWrong(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"reception.listeners":            {},
+		"reception.listeners[0].name":    on("127.0.0.1:0").named(""),
+		"reception.listeners[0].address": on("127.0.0.1"),
+		"reception.idle_time":            {Listeners: on(":0").Listeners, IdleTime: -1},
+		"reception.max_connections":      {Listeners: on(":0").Listeners, Connections: -1},
+	} {
+		err := New(cfg, &echo{}, env.Quiet(1)).Run(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if errors.Is(err, context.Canceled) {
+			t.Error("canceled")
+		}
+	}
+}
+
+func (c Config) named(name string) Config {
+	c.Listeners = []Listener{{name, c.Listeners[0].Address}}
+	return c
+}

@@ -1,0 +1,29 @@
+package roster
+
+import (
+	"vedetta/node/agreement"
+	"vedetta/wire/seal"
+)
+
+// FromView is the Source that this node's applied agreement is.
+type FromView struct{ *agreement.View }
+
+// Documents is Source.
+func (v FromView) Documents(after uint64) (changed []Document, count int, index uint64) {
+	docs, index := v.View.Documents()
+	for customer, d := range docs {
+		if d.Index > after {
+			changed = append(changed, Document{Customer: customer, Revision: d.Revision, Index: d.Index, Sealed: d.Sealed})
+		}
+	}
+	return changed, len(docs), index
+}
+
+// HasDocument is Source.
+func (v FromView) HasDocument(customer string) bool { _, ok := v.Document(customer); return ok }
+
+// CustomerKey is Source.
+func (v FromView) CustomerKey(customer string) (seal.Key, bool) {
+	k, state := v.View.CustomerKey(customer)
+	return k, state == agreement.KeyPresent
+}

@@ -1,0 +1,68 @@
+package dc09
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reason says in one word why bytes were no frame; it is a metric's label.
+type Reason string
+
+// Reasons of a BadFrame. All are answered by silence.
+const (
+	ReasonCRC        Reason = "bad_crc"
+	ReasonMalformed  Reason = "malformed"  // good CRC, but no header that can be read
+	ReasonIncomplete Reason = "incomplete" // a datagram that ends before its CR
+	ReasonOversize   Reason = "oversize"   // no end within MaxFrame
+	ReasonForeign    Reason = "not_dc09"   // another protocol
+	ReasonGarbage    Reason = "garbage"    // more than MaxGarbage bytes between two frames
+)
+
+// BadFrame is what came instead of a frame. Bytes of it are never in the text of
+// the error, for they may be personal data.
+type BadFrame struct {
+	Reason Reason
+	Detail string // protocol's name (ReasonForeign), or what was expected (ReasonMalformed)
+	Raw    []byte // in the caller's buffer, may be empty
+	Want   uint16 // the CRC that the bytes have (ReasonCRC)
+}
+
+func (e *BadFrame) Error() string {
+	switch {
+	case e.Reason == ReasonCRC:
+		return fmt.Sprintf("dc09: bad CRC, want %04X", e.Want)
+	case e.Detail != "":
+		return fmt.Sprintf("dc09: %s: %s", e.Reason, e.Detail)
+	}
+	return "dc09: " + string(e.Reason)
+}
+
+// Hopeless tells that nothing that follows in the same stream can be a frame.
+func (e *BadFrame) Hopeless() bool { return e.Reason == ReasonForeign || e.Reason == ReasonGarbage }
+
+// ErrMore says that a Cutter has no whole frame yet.
+var ErrMore = errors.New("dc09: more bytes needed")
+
+// ErrUndecryptable says that a key doesn't open a frame, or that its content is
+// not encrypted as the token says. It never tells more: there is no other proof
+// of the key than the shape of what was decrypted.
+var ErrUndecryptable = errors.New("dc09: content cannot be decrypted with this key")
+
+// Foreign names the protocol that these first bytes belong to, "unknown" when they
+// are no known one's. It is for logs; nothing is decided by it.
+func Foreign(b []byte) string {
+	for _, p := range foreignStarts {
+		if len(b) >= len(p.start) && string(b[:len(p.start)]) == p.start {
+			return p.name
+		}
+	}
+	return "unknown"
+}
+
+var foreignStarts = []struct{ start, name string }{
+	{"GET ", "http"}, {"POST ", "http"}, {"HEAD ", "http"}, {"OPTIONS ", "http"}, {"PUT ", "http"}, {"CONNECT ", "http"},
+	{"PRI * HTTP", "http"}, {"\x16\x03", "tls"}, {"SSH-", "ssh"}, {"INVITE ", "sip"}, {"REGISTER ", "sip"},
+	{"\x03\x00", "rdp"}, {"\x00\x00\x00\x85\xffSMB", "smb"}, {"\xffSMB", "smb"}, {"\xfeSMB", "smb"}, {"ZBXD", "zabbix"},
+	{"\x05\x01", "galaxy-sia"}, {"F#", "galaxy-sia"}, {"SR0", "aritech-oh"}, {"EHLO ", "smtp"}, {"HELO ", "smtp"},
+	{"USER ", "ftp"}, {"RTSP", "rtsp"}, {"MGLNDD", "scanner"}, {"\x80", "tls"}, {"\xff\xfb", "telnet"}, {"\xff\xfd", "telnet"},
+}
