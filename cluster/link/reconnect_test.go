@@ -96,7 +96,10 @@ func TestStatus(t *testing.T) {
 			s.Offset.Abs() < 500*time.Millisecond && time.Since(s.LastAnswer) < time.Second
 	}, func() string { return "no round trip measured" })
 	p.stopR()
-	eventually(t, func() bool { s := p.arezzo.Status()[0]; return !s.Connected && s.Problem != "" && !s.LastAnswer.IsZero() },
+	eventually(t, func() bool {
+		s := p.arezzo.Status()[0]
+		return !s.Connected && s.Problem != "" && !s.LastAnswer.IsZero()
+	},
 		func() string { return "still connected" })
 	if _, err := p.arezzo.Open(within(t, time.Second), "roubaix", testPurpose); link.KindOf(err) != link.KindUnreachable {
 		t.Errorf("open without a connection: %v", err)

@@ -120,6 +120,7 @@ func (s *State) putDocument(p decision.PutDocument) Result {
 		return refuse(ReasonRevision)
 	}
 	s.documents[p.Customer] = Document{Revision: p.Revision, Index: s.index, Sealed: p.Sealed}
+	s.changedAt = s.index
 	return Result{}
 }
 

@@ -28,6 +28,7 @@ type Attempt struct {
 	ClockMs  int64          `json:"clock"`              // agreement's, at the claim
 	State    decision.State `json:"state,omitempty"`    // empty while it is open
 	Reported bool           `json:"reported,omitempty"` // by its own holder, which is heard once
+	Doubt    bool           `json:"doubt,omitempty"`    // nothing proves that it was not handed over (rule 24)
 }
 
 // Claim is the attempt under way, and its number; 0 when there is none.

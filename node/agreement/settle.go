@@ -112,6 +112,7 @@ func (s *State) settled(o decision.Outcome, sub subject, own bool) decision.Stat
 	first := a.State == ""
 	a.State = o.State
 	a.Reported = a.Reported || own
+	a.Doubt = o.Doubt
 	if sub.closed != nil {
 		s.correct(o, sub.closed)
 		return sub.closed.State

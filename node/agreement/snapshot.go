@@ -235,6 +235,7 @@ func (in image) state(keys KeyOpener) *State {
 	s.erasure = in.Erasure
 	for c, d := range in.Documents {
 		s.documents[c] = Document(d)
+		s.changedAt = max(s.changedAt, d.Index)
 	}
 	for _, o := range in.Open {
 		s.put(&o)

@@ -58,6 +58,7 @@ type State struct {
 	goneKeys  map[seal.KeyID]int64 // destroyed keys -> clock; kept for good, so that `erased` is told from `behind`
 	erasure   uint64               // index of the last command that destroyed a key
 	documents map[string]Document
+	changedAt uint64 // index of the newest document, derived
 
 	open      map[string]*Open
 	byShard   [Shards]map[string]*Open // the same, derived

@@ -214,6 +214,24 @@ func (v *View) Documents() (map[string]Document, uint64) {
 	return maps.Clone(v.f.state.documents), v.f.state.index
 }
 
+// DocumentsAfter are the roster documents put after an index, how many there
+// are in all, and the index of the last command they reflect. It costs nothing
+// when none was put.
+func (v *View) DocumentsAfter(after uint64) (changed map[string]Document, count int, index uint64) {
+	v.f.mu.RLock()
+	defer v.f.mu.RUnlock()
+	s := v.f.state
+	if s.changedAt > after {
+		changed = map[string]Document{}
+		for c, d := range s.documents {
+			if d.Index > after {
+				changed[c] = d
+			}
+		}
+	}
+	return changed, len(s.documents), s.index
+}
+
 // Open are the open notifications of a shard, by due time and id.
 func (v *View) Open(shard byte) []Open {
 	if shard >= Shards {
@@ -243,6 +261,15 @@ func (v *View) Notification(id string) (Open, bool) {
 		return Open{}, false
 	}
 	return *o, true
+}
+
+// Doubtful tells whether an earlier attempt of an open notification may have
+// been handed over without proof (rule 24).
+func (v *View) Doubtful(id string) bool {
+	return read(v, func(s *State) bool {
+		o := s.open[id]
+		return o != nil && slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.Doubt })
+	})
 }
 
 // Final is the state of a notification that is not open, for ClosedMs.

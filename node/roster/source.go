@@ -10,13 +10,11 @@ type FromView struct{ *agreement.View }
 
 // Documents is Source.
 func (v FromView) Documents(after uint64) (changed []Document, count int, index uint64) {
-	docs, index := v.View.Documents()
+	docs, count, index := v.View.DocumentsAfter(after)
 	for customer, d := range docs {
-		if d.Index > after {
-			changed = append(changed, Document{Customer: customer, Revision: d.Revision, Index: d.Index, Sealed: d.Sealed})
-		}
+		changed = append(changed, Document{Customer: customer, Revision: d.Revision, Index: d.Index, Sealed: d.Sealed})
 	}
-	return changed, len(docs), index
+	return changed, count, index
 }
 
 // HasDocument is Source.

@@ -178,6 +178,7 @@ type Outcome struct {
 	State        State       `json:"state"`
 	Reason       string      `json:"reason,omitempty"`
 	NeverBegun   bool        `json:"never_begun,omitempty"`
+	Doubt        bool        `json:"doubt,omitempty"` // nothing proves that this attempt was not handed over: what is delivered later is unknown, unless the channel is idempotent (rule 24)
 	ProviderRef  string      `json:"ref,omitempty"`
 	HandedOverMs int64       `json:"handed_over,omitempty"` // Unix milliseconds by the sender's clock
 	DueMs        int64       `json:"due,omitempty"`

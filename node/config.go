@@ -1,0 +1,161 @@
+package node
+
+import (
+	"net"
+	"time"
+
+	"vedetta/cluster/config"
+	"vedetta/wire/mesh"
+)
+
+// Config is everything a node is told. Secrets stand in files.
+type Config struct {
+	Node      string          `koanf:"node"` // 1 to 32 of a-z 0-9 -; the same as in its certificate
+	Site      string          `koanf:"site"` // datacenter it stands in
+	Data      string          `koanf:"data"` // folder made by `vedetta-node init`
+	Log       LogConfig       `koanf:"log"`
+	Mesh      MeshConfig      `koanf:"mesh"`
+	Reception ReceptionConfig `koanf:"reception"`
+	Status    StatusConfig    `koanf:"status"`
+	Channel   ChannelConfig   `koanf:"channel"`
+	Journal   JournalConfig   `koanf:"journal"`
+}
+
+// LogConfig says how much is logged.
+type LogConfig struct {
+	Level string `koanf:"level"` // debug, info, warn, error; info when empty
+}
+
+// MeshConfig is how the node holds together with the others.
+type MeshConfig struct {
+	Listen   string            `koanf:"listen"`    // UDP address of the link
+	Peers    map[string]string `koanf:"peers"`     // node name -> address
+	CertFile string            `koanf:"cert_file"` // made by vedettactl pki
+	KeyFile  string            `koanf:"key_file"`
+	CAFile   string            `koanf:"ca_file"`
+	MeshKey  string            `koanf:"mesh_key_file"` // wraps the customers' keys; mode 0600
+	Founding []Founder         `koanf:"founding"`      // the nodes that began this mesh, the same list at each
+}
+
+// Founder is one node of the founding list, with the disk id `init` printed.
+type Founder struct {
+	Node string `koanf:"node"`
+	Disk string `koanf:"disk"`
+	Site string `koanf:"site"`
+}
+
+// ReceptionConfig is where panels report to.
+type ReceptionConfig struct {
+	Listeners []ListenerConfig `koanf:"listeners"`
+	NeverBan  []string         `koanf:"never_ban"` // networks whose addresses are never banned
+	Wait      time.Duration    `koanf:"wait"`      // for a majority, then silence; 3s
+}
+
+// ListenerConfig is one named port, TCP and UDP.
+type ListenerConfig struct {
+	Name    string `koanf:"name"` // main by default
+	Address string `koanf:"address"`
+}
+
+// StatusConfig is where /healthz /readyz /metrics /status are served.
+type StatusConfig struct {
+	Listen    string `koanf:"listen"`
+	TokenFile string `koanf:"token_file"` // bearer token for /metrics and /status from elsewhere than loopback
+}
+
+// ChannelConfig is how notifications leave.
+type ChannelConfig struct {
+	AllowPrivate bool        `koanf:"allow_private"` // webhooks to private and loopback addresses; true in local up only
+	Email        EmailConfig `koanf:"email"`
+}
+
+// EmailConfig is the first hop of mail.
+type EmailConfig struct {
+	Address      string `koanf:"address"` // host:port of the submission server
+	From         string `koanf:"from"`
+	Username     string `koanf:"username"`
+	PasswordFile string `koanf:"password_file"`
+	TLS          string `koanf:"tls"` // offered (default): STARTTLS where offered; always; never
+	CAFile       string `koanf:"ca_file"`
+}
+
+// JournalConfig is what is kept and how long.
+type JournalConfig struct {
+	RetentionDays int     `koanf:"retention_days"` // 7; deletion by the committed floor (rule 3)
+	DiskFloor     float64 `koanf:"disk_floor"`     // share of the disk that must stay free, 0.1
+}
+
+// Defaults of a node's configuration.
+func Defaults() Config {
+	return Config{
+		Log:       LogConfig{Level: "info"},
+		Reception: ReceptionConfig{Wait: 3 * time.Second},
+		Channel:   ChannelConfig{Email: EmailConfig{TLS: "offered"}},
+		Journal:   JournalConfig{RetentionDays: 7, DiskFloor: 0.1},
+	}
+}
+
+// Load reads and checks the configuration at path under the environment.
+func Load(path string, environ []string) (Config, error) {
+	cfg, err := config.Load(path, environ, Defaults())
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, config.Problems(path, cfg.problems())
+}
+
+// problems lists every value that cannot be used.
+func (c Config) problems() []config.Problem {
+	var p []config.Problem
+	want := func(ok bool, key, text string) {
+		if !ok {
+			p = append(p, config.Problem{Key: key, Want: text})
+		}
+	}
+	address := func(key, value string) {
+		_, port, err := net.SplitHostPort(value)
+		want(err == nil && port != "", key, "host:port, have "+quoted(value))
+	}
+	want(mesh.ValidNode(c.Node) && c.Node != mesh.AgreementNode, "node", "1 to 32 of a-z, 0-9 and dash, have "+quoted(c.Node))
+	want(c.Site != "", "site", "the datacenter's name")
+	want(c.Data != "", "data", "the folder made by `vedetta-node init`")
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		want(false, "log.level", "debug, info, warn or error, have "+quoted(c.Log.Level))
+	}
+	address("mesh.listen", c.Mesh.Listen)
+	for name, a := range c.Mesh.Peers {
+		want(mesh.ValidNode(name) && name != c.Node, "mesh.peers", "names of other nodes, have "+quoted(name))
+		address("mesh.peers."+name, a)
+	}
+	want(c.Mesh.CertFile != "", "mesh.cert_file", "a certificate made by vedettactl pki")
+	want(c.Mesh.KeyFile != "", "mesh.key_file", "the certificate's key")
+	want(c.Mesh.CAFile != "", "mesh.ca_file", "the mesh's own CA certificate")
+	want(c.Mesh.MeshKey != "", "mesh.mesh_key_file", "the mesh key's file, mode 0600")
+	want(len(c.Mesh.Founding) > 0, "mesh.founding", "the list of founding nodes with their disk ids")
+	for _, f := range c.Mesh.Founding {
+		want(mesh.ValidNode(f.Node) && f.Disk != "" && f.Site != "", "mesh.founding", "node, disk and site of each")
+	}
+	want(len(c.Reception.Listeners) > 0, "reception.listeners", "at least one listener with name and address")
+	names := map[string]bool{}
+	for _, l := range c.Reception.Listeners {
+		want(l.Name != "" && !names[l.Name], "reception.listeners", "a different name for each")
+		names[l.Name] = true
+		address("reception.listeners", l.Address)
+	}
+	want(c.Reception.Wait > 0 && c.Reception.Wait <= time.Minute, "reception.wait", "a time up to 1m")
+	address("status.listen", c.Status.Listen)
+	address("channel.email.address", c.Channel.Email.Address)
+	want(c.Channel.Email.From != "", "channel.email.from", "the sender's address")
+	switch c.Channel.Email.TLS {
+	case "offered", "always", "never":
+	default:
+		want(false, "channel.email.tls", "offered, always or never, have "+quoted(c.Channel.Email.TLS))
+	}
+	want(c.Journal.RetentionDays >= 1, "journal.retention_days", "1 or more")
+	want(c.Journal.DiskFloor >= 0 && c.Journal.DiskFloor < 1, "journal.disk_floor", "a share from 0 to below 1")
+	return p
+}
+
+func quoted(s string) string { return `"` + s + `"` }

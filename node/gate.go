@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vedetta/cluster/link"
+	"vedetta/node/agreement"
+	"vedetta/node/readiness"
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+const (
+	gateStep    = 100 * time.Millisecond
+	drainWithin = 12 * time.Second
+	clockBound  = 2 * time.Second
+)
+
+// gate gathers the facts of readiness, steps its core, and opens and closes the
+// panel listeners as it says.
+type gate struct {
+	node, disk string
+	self       mesh.Origin
+	floor      float64
+	facts      factSources
+	open       func(bool) // reception's; set in the wiring
+
+	draining atomic.Bool
+	verdict  atomic.Pointer[readiness.Verdict]
+	mu       sync.Mutex // guards core
+	core     readiness.Core
+}
+
+// factSources is where the facts come from.
+type factSources struct {
+	sites       func(now time.Time) (reachable, configured []string)
+	quarantined func() int
+	diskFree    func() (free, total uint64, err error)
+	leaderSeen  func() time.Time
+	handOver    func(context.Context) error // Raft's leadership, to another voter
+	view        *agreement.View
+	peers       func() []link.PeerStatus
+}
+
+func newGate(node, disk string, self mesh.Origin, floor float64, facts factSources) *gate {
+	g := &gate{node: node, disk: disk, self: self, floor: floor, facts: facts, open: func(bool) {}}
+	g.verdict.Store(&readiness.Verdict{Reasons: []readiness.Reason{readiness.Recovering}})
+	return g
+}
+
+// Ready tells whether an alarm would be acknowledged now.
+func (g *gate) Ready() bool { return g.verdict.Load().Ready }
+
+// Verdict is the last one.
+func (g *gate) Verdict() readiness.Verdict { return *g.verdict.Load() }
+
+// Run steps until ctx ends.
+func (g *gate) Run(ctx context.Context) error {
+	tick := time.NewTicker(gateStep)
+	defer tick.Stop()
+	for {
+		g.step(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (g *gate) step(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v := g.core.Step(now, g.gather(now))
+	g.verdict.Store(&v)
+	g.open(v.Open)
+}
+
+func (g *gate) gather(now time.Time) readiness.Facts {
+	reachable, configured := g.facts.sites(now)
+	free, total, err := g.facts.diskFree()
+	share := 0.0 // unknown counts as full
+	if err == nil && total > 0 {
+		share = float64(free) / float64(total)
+	}
+	_, key := g.facts.view.DayKey(mesh.DayOf(now))
+	return readiness.Facts{
+		Sites: len(configured), Answering: len(reachable), LeaderSeen: g.facts.leaderSeen(),
+		Member: slices.ContainsFunc(g.facts.view.Members(), func(m decision.Member) bool { return m.Node == g.node && m.Disk == g.disk }),
+		Caught: g.facts.view.Generation() > 0, Quarantine: g.facts.quarantined() > 0,
+		DiskFree: share, DiskFloor: g.floor, Keys: key || g.facts.view.Generation() == 0,
+		ClockOff: g.Offset(), ClockBound: clockBound, Draining: g.draining.Load(),
+	}
+}
+
+// Offset is our clock minus the median of all that answer, ours among them.
+func (g *gate) Offset() time.Duration {
+	offsets := []time.Duration{0}
+	for _, p := range g.facts.peers() {
+		if p.Connected {
+			offsets = append(offsets, p.Offset)
+		}
+	}
+	slices.Sort(offsets)
+	return -offsets[(len(offsets)-1)/2]
+}
+
+// leads counts the shards that this process leads.
+func (g *gate) leads() []int {
+	shards := []int{}
+	for i, s := range g.facts.view.Shards() {
+		if s.Holder == g.self {
+			shards = append(shards, i)
+		}
+	}
+	return shards
+}
+
+// Drain closes the listeners, waits until the shards were taken over and hands
+// over Raft's leadership; bounded, and short when nobody is there to take over.
+func (g *gate) Drain(ctx context.Context) {
+	g.draining.Store(true)
+	g.step(time.Now())
+	ctx, cancel := context.WithTimeout(ctx, drainWithin)
+	defer cancel()
+	for len(g.leads()) > 0 && g.majority() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.facts.view.Changed():
+		case <-time.After(gateStep):
+		}
+	}
+	if g.majority() {
+		// What isn't handed over is taken over after an election.
+		_ = g.facts.handOver(ctx)
+	}
+}
+
+func (g *gate) majority() bool {
+	reachable, configured := g.facts.sites(time.Now())
+	return len(reachable) > len(configured)/2
+}

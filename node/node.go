@@ -1,0 +1,164 @@
+// Package node is the receiver: its wiring from top to bottom, its
+// configuration and its command line. Run is the whole program; what each part
+// promises stands in the part's own package.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"vedetta/cluster/config"
+	"vedetta/cluster/consensus"
+	"vedetta/cluster/env"
+	"vedetta/cluster/journal"
+	"vedetta/cluster/link"
+	"vedetta/cluster/replica"
+	"vedetta/node/agreement"
+	"vedetta/node/alerting"
+	"vedetta/node/intake"
+	"vedetta/node/leadership"
+	"vedetta/node/membership"
+	"vedetta/node/proposal"
+	"vedetta/node/reception"
+	"vedetta/node/roster"
+	"vedetta/node/status"
+	"vedetta/node/uplink"
+	"vedetta/wire/seal"
+)
+
+// Run runs a node until ctx ends, then drains it. Nothing starts before
+// everything is wired.
+func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	e := env.Real(newLog(logTo, cfg.Log.Level), registry)
+
+	// Keys and files.
+	meshKey, err := seal.LoadMeshKey(cfg.Mesh.MeshKey)
+	if err != nil {
+		return usage{fmt.Errorf("key mesh.mesh_key_file: %w", err)}
+	}
+	password, err := config.Secret("channel.email.password_file", cfg.Channel.Email.PasswordFile)
+	if err != nil {
+		return usage{err}
+	}
+	token, err := config.Secret("status.token_file", cfg.Status.TokenFile)
+	if err != nil {
+		return usage{err}
+	}
+	files, err := journal.Open(journal.Config{Dir: cfg.Data}, e.Split("journal"))
+	if err != nil {
+		return storage{err}
+	}
+	defer files.Close()
+	self, err := files.Begin(cfg.Node)
+	if err != nil {
+		return storage{err}
+	}
+
+	// The mesh: link, replication, agreement.
+	lk, err := link.New(link.Config{
+		Name: cfg.Node, Listen: cfg.Mesh.Listen, Peers: cfg.Mesh.Peers,
+		CertFile: cfg.Mesh.CertFile, KeyFile: cfg.Mesh.KeyFile, CAFile: cfg.Mesh.CAFile,
+	}, e.Split("link"))
+	if err != nil {
+		return usage{err}
+	}
+	copies, err := replica.New(replica.Config{Node: cfg.Node, Site: cfg.Site}, files, lk, e.Split("replica"))
+	if err != nil {
+		return usage{err}
+	}
+	machine, err := agreement.NewFSM(agreement.Config{}, meshKey, files, e.Split("agreement"))
+	if err != nil {
+		return err
+	}
+	view := machine.View()
+	raft, err := consensus.New(cfg.consensus(files.DiskID()), lk, machine, files, e.Split("consensus"))
+	if err != nil {
+		return storage{err}
+	}
+	copies.SetRaft(raft.TermIndex)
+	log := raftLog{raft}
+	proposer := proposal.New(log, lk, view)
+	lk.HandleCall(proposal.Method, []string{link.RoleNode}, func(ctx context.Context, _ link.Identity, req []byte) ([]byte, error) {
+		return proposer.Answer(ctx, req)
+	})
+
+	// From panel to contact.
+	gate := newGate(cfg.Node, files.DiskID(), self, cfg.Journal.DiskFloor, factSources{
+		sites: copies.Sites, quarantined: func() int { return len(copies.Quarantined()) }, diskFree: files.DiskFree,
+		leaderSeen: log.LeaderSeen, handOver: raft.TransferLeadership, view: view, peers: lk.Status,
+	})
+	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
+	stored := alerting.Stored{Files: files, Quorum: copies}
+	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Behind: 40 * time.Second, Ahead: 20 * time.Second},
+		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Offset}, e.Split("intake"))
+	panels := reception.New(cfg.reception(), in, e.Split("reception"))
+	gate.open = panels.SetOpen
+	sender, err := cfg.notifier(self, people, proposer, lk, view, password, e.Split("notify"))
+	if err != nil {
+		return usage{err}
+	}
+	alerts, err := alerting.New(alerting.Config{Self: self}, stored, alerting.Applied{View: view, Proposer: proposer}, people, sender, nil, e.Split("alerting"))
+	if err != nil {
+		return err
+	}
+	leaders, err := leadership.New(leadership.Config{Self: self, Founding: cfg.founding()}, leadership.Parts{
+		Raft: log, Caller: lk, View: view, Ready: gate.Ready, Ages: alerts.Ages, Offset: gate.Offset, Wrap: meshKey.Wrap,
+	}, e.Split("leadership"))
+	if err != nil {
+		return err
+	}
+	lk.HandleCall(leadership.Method, []string{link.RoleNode}, func(ctx context.Context, from link.Identity, req []byte) ([]byte, error) {
+		return leaders.Answer(ctx, from.Name, req)
+	})
+
+	disks := membership.New(log, proposer, view.Members, copies.Status, e.Split("membership"))
+
+	// What is asked of the node.
+	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
+	serveCentral(lk, up)
+	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token}, e.Split("status"), registry, report{
+		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, started: time.Now(),
+	}.now)
+	if err != nil {
+		return usage{err}
+	}
+
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, running := errgroup.WithContext(running)
+	for name, run := range map[string]func(context.Context) error{
+		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
+		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
+	} {
+		g.Go(func() error {
+			if err := run(running); err != nil && running.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			gate.Drain(running)
+		case <-running.Done():
+		}
+		stop()
+		return nil
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return storage{err}
+	}
+	return nil
+}

@@ -1,0 +1,360 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"vedetta/cluster/env"
+	"vedetta/node/agreement"
+	"vedetta/node/alerting"
+	"vedetta/node/channel"
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+// fakes is the world around a Sender; everything in it is guarded by mu.
+type fakes struct {
+	mu       sync.Mutex
+	settled  []decision.Outcome
+	fail     int // proposals that fail before one succeeds
+	send     func(ctx context.Context, m channel.Message, deadline func() bool) channel.Outcome
+	sent     []channel.Message
+	gone     bool // the contact is no longer in the roster
+	doubtful bool
+	peers    map[string]*Sender
+}
+
+func (f *fakes) Propose(_ context.Context, body decision.Body) (agreement.Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail > 0 {
+		f.fail--
+		return agreement.Result{}, errors.New("no leader")
+	}
+	var r agreement.Result
+	for _, o := range body.(decision.Settle).Outcomes {
+		f.settled = append(f.settled, o)
+		r.Outcomes = append(r.Outcomes, agreement.Settled{State: o.State})
+	}
+	return r, nil
+}
+
+func (f *fakes) Lookup(_, contact, _ string) (string, string, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return contact + "@example.it", "it", !f.gone, nil
+}
+func (f *fakes) Place(_, _, _ string) Place { return Place{ZoneName: "Ingresso"} }
+
+func (f *fakes) Call(_ context.Context, peer, method string, req []byte) ([]byte, error) {
+	s := f.peers[peer]
+	if s == nil || method != Method {
+		return nil, errors.New("not connected")
+	}
+	return s.Answer(req)
+}
+
+type fakeChannel struct {
+	f          *fakes
+	idempotent bool
+}
+
+func (c fakeChannel) Traits() channel.Traits {
+	return channel.Traits{Idempotent: c.idempotent, Slots: 4}
+}
+func (c fakeChannel) Send(ctx context.Context, m channel.Message, deadline func() bool) channel.Outcome {
+	c.f.mu.Lock()
+	c.f.sent = append(c.f.sent, m)
+	send := c.f.send
+	c.f.mu.Unlock()
+	if send != nil {
+		return send(ctx, m, deadline)
+	}
+	if !deadline() {
+		return channel.NotBegun(channel.ReasonTooLate)
+	}
+	return channel.Delivered("ref", time.Now())
+}
+
+func (f *fakes) outcomes() []decision.Outcome {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]decision.Outcome{}, f.settled...)
+}
+
+func origin(node string) mesh.Origin { return mesh.Origin{Node: node, Incarnation: 1, Random: 7} }
+
+// sender runs a Sender in the bubble until the test ends.
+func sender(t *testing.T, f *fakes, node string) *Sender {
+	t.Helper()
+	e := env.Quiet(1)
+	s, err := New(Config{Self: origin(node)}, Parts{
+		Channels:  map[string]channel.Sender{"email": fakeChannel{f: f}, "webhook": fakeChannel{f, true}},
+		Addresses: f, Proposer: f, Caller: f, Clock: time.Now,
+		Doubtful: func(string) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.doubtful },
+	}, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return s
+}
+
+func item(channel string, urgent bool) alerting.Item {
+	return alerting.Item{
+		Customer: "cu", Panel: "p1", PanelName: "Casa", Language: "it", TimeZone: "Europe/Rome", Attempt: 1, Account: "1234",
+		Notification: decision.Notification{ID: "n1", Event: "arezzo.1-0000000000000007.5.0", Contact: "c1", Channel: channel, Address: "a1", Urgent: urgent},
+		Event:        decision.Event{Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", Zone: "1", Text: "x"},
+		Received:     time.Now(),
+	}
+}
+
+func TestSendAndSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{fail: 3}
+		s := sender(t, f, "arezzo")
+		if !s.Reserve("email", false) {
+			t.Fatal("no slot")
+		}
+		s.Begin([]alerting.Item{item("email", false)}, time.Now())
+		if !s.Holds("n1", 1) {
+			t.Error("not held after Begin")
+		}
+		time.Sleep(5 * time.Second) // rule 19: the agreement had no leader for a while
+		got := f.outcomes()
+		if len(got) != 1 || got[0].State != delivered || got[0].By != origin("arezzo") || got[0].Attempt != 1 || got[0].ProviderRef != "ref" || got[0].HandedOverMs == 0 {
+			t.Fatalf("settled %+v", got)
+		}
+		if s.Holds("n1", 1) {
+			t.Error("held after it was settled")
+		}
+		m := f.sent[0]
+		if m.Event.Datacenter != "arezzo" || m.Event.Origin != "arezzo.1-0000000000000007.5" || m.Event.ZoneName != "Ingresso" || m.Event.MeaningIT == "" || m.Address != "c1@example.it" {
+			t.Errorf("message %+v", m)
+		}
+		if n := testutil.ToFloat64(s.metrics.total.WithLabelValues("email", "delivered")); n != 1 {
+			t.Errorf("counted %v", n)
+		}
+		for range 3 { // 4 slots, one kept for life safety, all free again
+			if !s.Reserve("email", false) {
+				t.Error("a slot was not given back")
+			}
+		}
+	})
+}
+
+func TestRule23_AgeAtBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{}
+		s := sender(t, f, "arezzo")
+		s.Begin([]alerting.Item{item("email", true)}, time.Now().Add(-10*time.Second)) // proposed ten seconds ago, committed just now
+		synctest.Wait()
+		if got := f.outcomes(); len(got) != 1 || !got[0].NeverBegun || got[0].State != pending || len(f.sent) != 0 {
+			t.Fatalf("settled %+v, sent %d", got, len(f.sent))
+		}
+		if at := f.outcomes()[0].DueMs; at != time.Now().Add(time.Second).UnixMilli() {
+			t.Errorf("due at %d", at)
+		}
+	})
+}
+
+func TestRule23_ChannelIsCutAtTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{send: func(ctx context.Context, _ channel.Message, deadline func() bool) channel.Outcome {
+			<-ctx.Done()
+			if deadline() {
+				t.Error("the last byte was allowed after ten seconds")
+			}
+			return channel.NotBegun(channel.ReasonTooLate)
+		}}
+		s := sender(t, f, "arezzo")
+		start := time.Now()
+		s.Begin([]alerting.Item{item("email", true)}, start.Add(-3*time.Second))
+		time.Sleep(8 * time.Second)
+		if got := f.outcomes(); len(got) != 1 || !got[0].NeverBegun {
+			t.Fatalf("settled %+v", got)
+		}
+	})
+}
+
+func TestRule15_ContactIsLookedAtOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{gone: true}
+		s := sender(t, f, "arezzo")
+		s.Begin([]alerting.Item{item("email", false)}, time.Now())
+		synctest.Wait()
+		if got := f.outcomes(); len(got) != 1 || got[0].State != cancelled || got[0].Reason != channel.ReasonNoAddress || len(f.sent) != 0 {
+			t.Errorf("settled %+v, sent %d", got, len(f.sent))
+		}
+	})
+}
+
+func TestChannelThatPanics(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{send: func(_ context.Context, _ channel.Message, deadline func() bool) channel.Outcome {
+				if after {
+					deadline()
+				}
+				panic("fault")
+			}}
+			s := sender(t, f, "arezzo")
+			s.Begin([]alerting.Item{item("email", false)}, time.Now())
+			synctest.Wait()
+			got := f.outcomes()
+			if want := map[bool]decision.State{false: pending, true: unknown}[after]; len(got) != 1 || got[0].State != want {
+				t.Errorf("last byte out %v: settled %+v, want %s", after, got, want)
+			}
+		})
+	}
+}
+
+// Rule 24 with both sides: the holder at one node, the new leader at another.
+func TestRule24_NewLeaderAsksTheHolder(t *testing.T) {
+	fence := decision.Fence{Shard: 3, Epoch: 9, Holder: origin("roubaix")}
+	for name, one := range map[string]struct {
+		channel string
+		urgent  bool
+		holder  func(s *Sender, release chan struct{}) // nil: gone
+		send    bool                                   // the holder's channel hands over, then waits for release
+		restart bool
+		want    *decision.Outcome
+	}{
+		"never begun":         {channel: "email", holder: func(*Sender, chan struct{}) {}, want: &decision.Outcome{State: pending, NeverBegun: true}},
+		"gone, mail":          {channel: "email", want: &decision.Outcome{State: pending, Doubt: true, Reason: channel.ReasonPossiblyTwice}},
+		"gone, life safety":   {channel: "email", urgent: true, want: &decision.Outcome{State: pending, Doubt: true, Reason: channel.ReasonPossiblyTwice}},
+		"gone, webhook":       {channel: "webhook", want: &decision.Outcome{State: pending, Doubt: true, Reason: channel.ReasonNoAnswer}},
+		"another incarnation": {channel: "email", holder: func(*Sender, chan struct{}) {}, restart: true, want: &decision.Outcome{State: pending, Doubt: true, Reason: channel.ReasonPossiblyTwice}},
+		"under way":           {channel: "email", send: true, holder: func(s *Sender, _ chan struct{}) { s.Begin([]alerting.Item{item("email", false)}, time.Now()) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				old := &fakes{send: func(_ context.Context, _ channel.Message, deadline func() bool) channel.Outcome {
+					deadline()
+					<-release
+					return channel.Delivered("r", time.Now())
+				}}
+				f := &fakes{peers: map[string]*Sender{}}
+				if one.holder != nil {
+					h := sender(t, old, "arezzo")
+					if one.restart {
+						h.cfg.Self.Incarnation++
+					}
+					one.holder(h, release)
+					synctest.Wait()
+					f.peers["arezzo"] = h
+				}
+				s := sender(t, f, "roubaix")
+				it := item(one.channel, one.urgent)
+				it.Holder = origin("arezzo")
+				s.Resolve(fence, []alerting.Item{it})
+				s.Resolve(fence, []alerting.Item{it}) // may be called again
+				time.Sleep(5 * time.Second)
+				got := f.outcomes()
+				if one.want == nil {
+					if len(got) != 0 {
+						t.Errorf("settled %+v though the holder waits for its provider", got)
+					}
+					close(release)
+					synctest.Wait()
+					if own := old.outcomes(); len(own) != 1 || own[0].State != delivered || own[0].Fence != nil {
+						t.Errorf("the holder settled %+v", own)
+					}
+					return
+				}
+				close(release)
+				if len(got) != 1 {
+					t.Fatalf("settled %+v", got)
+				}
+				g, w := got[0], *one.want
+				if g.State != w.State || g.NeverBegun != w.NeverBegun || g.Doubt != w.Doubt || g.Reason != w.Reason || g.By != origin("roubaix") || g.Fence == nil || g.Fence.Epoch != 9 || g.DueMs == 0 {
+					t.Errorf("settled %+v, want %+v", g, w)
+				}
+			})
+		})
+	}
+}
+
+func TestRule24_NeverBegunNeverBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{}
+		h := sender(t, f, "arezzo")
+		b := &fakes{peers: map[string]*Sender{"arezzo": h}}
+		s := sender(t, b, "roubaix")
+		it := item("email", true)
+		it.Holder = origin("arezzo")
+		s.Resolve(decision.Fence{Holder: origin("roubaix")}, []alerting.Item{it})
+		synctest.Wait()
+		h.Begin([]alerting.Item{item("email", true)}, time.Now()) // the commit came late to its own node
+		synctest.Wait()
+		if len(f.sent) != 0 || len(f.outcomes()) != 0 {
+			t.Errorf("begun after all: sent %d, settled %+v", len(f.sent), f.outcomes())
+		}
+	})
+}
+
+func TestRule24_RepeatedWithoutProofIsUnknown(t *testing.T) {
+	for name, want := range map[string]decision.State{"email": unknown, "webhook": delivered} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakes{doubtful: true}
+			s := sender(t, f, "roubaix")
+			it := item(name, true)
+			it.Attempt = 2
+			s.Begin([]alerting.Item{it}, time.Now())
+			synctest.Wait()
+			if got := f.outcomes(); len(got) != 1 || got[0].State != want {
+				t.Errorf("%s: settled %+v, want %s", name, got, want)
+			}
+		})
+	}
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{send: func(_ context.Context, _ channel.Message, deadline func() bool) channel.Outcome {
+			deadline()
+			time.Sleep(2 * time.Second)
+			return channel.Delivered("r", time.Now())
+		}}
+		s := sender(t, f, "arezzo")
+		s.Begin([]alerting.Item{item("email", false)}, time.Now())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Drain(ctx); err == nil {
+			t.Error("drained with an attempt under way")
+		}
+		if err := s.Drain(t.Context()); err != nil || len(f.outcomes()) != 1 {
+			t.Errorf("drain: %v, settled %+v", err, f.outcomes())
+		}
+		if s.Reserve("email", true) {
+			t.Error("a slot while draining")
+		}
+	})
+}
+
+func TestQuestionsThatAreNone(t *testing.T) {
+	s, err := New(Config{Self: origin("arezzo")}, Parts{Addresses: &fakes{}, Proposer: &fakes{}, Caller: &fakes{}, Clock: time.Now, Doubtful: func(string) bool { return false }}, env.Quiet(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"", "{}", `{"v":2}`, "[]"} {
+		if _, err := s.Answer([]byte(q)); err == nil {
+			t.Errorf("%q was answered", q)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"vedetta/node/agreement"
+	"vedetta/wire/decision"
+)
+
+// settlement is an outcome on its way to the agreement.
+type settlement struct {
+	outcome  decision.Outcome
+	channel  string
+	received time.Time
+	own      bool // of an attempt of this process
+}
+
+// settleAtOnce bounds the outcomes of one command.
+const settleAtOnce = 64
+
+// settleAgain is how long to wait before an outcome is proposed anew that the
+// agreement could not take now.
+const settleAgain = 500 * time.Millisecond
+
+func (s *Sender) enqueue(list ...settlement) {
+	s.mu.Lock()
+	s.outcomes = append(s.outcomes, list...)
+	s.mu.Unlock()
+	wake(s.settle)
+}
+
+// runSettler proposes outcomes, batched while a proposal is under way.
+func (s *Sender) runSettler(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		n := min(settleAtOnce, len(s.outcomes))
+		batch := s.outcomes[:n:n]
+		s.outcomes = s.outcomes[n:]
+		s.mu.Unlock()
+		if n == 0 {
+			select {
+			case <-s.settle:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		later, err := s.propose(ctx, batch)
+		if err != nil {
+			return err
+		}
+		if len(later) > 0 {
+			select {
+			case <-time.After(settleAgain):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			s.enqueue(later...)
+		}
+	}
+}
+
+// propose returns what must be proposed anew, under another id: the agreement
+// has said that this one changed nothing.
+func (s *Sender) propose(ctx context.Context, batch []settlement) (later []settlement, err error) {
+	var cmd decision.Settle
+	for _, one := range batch {
+		cmd.Outcomes = append(cmd.Outcomes, one.outcome)
+	}
+	r, err := s.p.Proposer.Propose(ctx, cmd)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		s.log.Warn("outcomes not settled yet", "outcomes", len(batch), "err", err)
+		return batch, nil
+	}
+	if r.Refusal != nil {
+		switch {
+		case r.Refusal.Reason != agreement.ReasonBad: // stale, or not founded yet
+			return batch, nil
+		case len(batch) > 1: // one is bad: find it
+			for _, one := range batch {
+				l, err := s.propose(ctx, []settlement{one})
+				if err != nil {
+					return nil, err
+				}
+				later = append(later, l...)
+			}
+			return later, nil
+		}
+		s.log.Error("outcome refused", "notification", batch[0].outcome.Notification, "reason", string(r.Refusal.Reason))
+		s.settled(batch[0], "")
+		return nil, nil
+	}
+	for i, one := range batch {
+		var got agreement.Settled
+		if i < len(r.Outcomes) {
+			got = r.Outcomes[i]
+		}
+		switch got.Reason {
+		case "":
+			s.settled(one, got.State)
+		case agreement.ReasonDayKey:
+			later = append(later, one)
+		default: // settled by another, forgotten, an old epoch, too early: asked again by who leads
+			s.log.Info("outcome not taken", "notification", one.outcome.Notification, "attempt", one.outcome.Attempt, "reason", string(got.Reason))
+			s.settled(one, "")
+		}
+	}
+	return later, nil
+}
+
+// settled notes that the agreement has answered; state is empty when it recorded nothing.
+func (s *Sender) settled(one settlement, state decision.State) {
+	k := attemptKey{one.outcome.Notification, one.outcome.Attempt}
+	if one.own {
+		s.ledger.settled(k, time.Now())
+		s.ended()
+	} else {
+		s.unresolve(k)
+	}
+	if state == "" || state == decision.StatePending {
+		return
+	}
+	s.metrics.ended(one.channel, state)
+	if at := one.outcome.HandedOverMs; at != 0 && state == decision.StateDelivered {
+		s.metrics.took(one.channel, time.UnixMilli(at).Sub(one.received))
+	}
+}
+
+func (s *Sender) unresolve(k attemptKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.resolving, k)
+}

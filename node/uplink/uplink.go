@@ -1,0 +1,191 @@
+// Package uplink is what central may ask of a node: the keys it needs to read,
+// a customer's keys made when there are none, a roster document put into the
+// agreement, and the feed of all journals by cursor (design, section 4).
+//
+// Every node serves it, one is enough for central. It decides nothing: what
+// changes is proposed to the agreement. Keys leave only to a certificate with
+// the role central.
+package uplink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"vedetta/cluster/env"
+	"vedetta/node/agreement"
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+	"vedetta/wire/seal"
+)
+
+// Agreement is what the uplink reads of the applied state.
+type Agreement interface {
+	Customers() []string // with standing keys
+	CustomerKey(customer string) (seal.Key, agreement.KeyState)
+	Days() []mesh.Day
+	DayKey(mesh.Day) (seal.Key, bool)
+	Documents() (byCustomer map[string]agreement.Document, index uint64)
+	Changed() <-chan struct{}
+}
+
+// Proposer puts a command before the agreement and waits for its result.
+type Proposer interface {
+	Propose(ctx context.Context, body decision.Body) (agreement.Result, error)
+}
+
+// Uplink serves central.
+type Uplink struct {
+	agreement Agreement
+	proposer  Proposer
+	journals  Journals
+	meshKey   seal.MeshKey
+	leader    func() string
+	env       env.Env
+	confirmed confirmed
+}
+
+// New makes an uplink; it starts nothing.
+func New(a Agreement, p Proposer, j Journals, k seal.MeshKey, leader func() string, e env.Env) *Uplink {
+	return &Uplink{agreement: a, proposer: p, journals: j, meshKey: k, leader: leader, env: e,
+		confirmed: confirmed{marks: map[mesh.Origin]uint64{}}}
+}
+
+// confirmEvery is how often what central confirmed is committed (rule 3).
+const confirmEvery = 10 * time.Second
+
+// Run commits central's confirmations until ctx ends.
+func (u *Uplink) Run(ctx context.Context) error {
+	tick := time.NewTicker(confirmEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		marks := u.confirmed.take()
+		if len(marks) == 0 {
+			continue
+		}
+		var body decision.Confirm
+		for o, n := range marks {
+			body.Cursors = append(body.Cursors, decision.Mark{Origin: o, Number: n})
+		}
+		slices.SortFunc(body.Cursors, func(a, b decision.Mark) int { return a.Origin.Compare(b.Origin) })
+		bounded, cancel := context.WithTimeout(ctx, confirmEvery)
+		if _, err := u.proposer.Propose(bounded, body); err != nil {
+			u.env.Log.Warn("central's confirmation was not committed; the next one will", "error", err)
+		}
+		cancel()
+	}
+}
+
+// key is one key set as central gets it; the bytes travel base64 in JSON.
+type key struct {
+	Customer string `json:"customer,omitempty"`
+	Day      string `json:"day,omitempty"` // 2026-11-24
+	ID       []byte `json:"id"`
+	Data     []byte `json:"data"`
+	Identity []byte `json:"identity"`
+}
+
+func keyOf(k seal.Key) key {
+	return key{ID: k.ID[:], Data: k.Data[:], Identity: k.Identity[:]}
+}
+
+// Keys answers central.keys.
+func (u *Uplink) Keys(context.Context, []byte) ([]byte, error) {
+	out := struct {
+		Keys    []key `json:"keys"`
+		DayKeys []key `json:"day_keys"`
+	}{[]key{}, []key{}}
+	for _, c := range u.agreement.Customers() {
+		if k, state := u.agreement.CustomerKey(c); state == agreement.KeyPresent {
+			j := keyOf(k)
+			j.Customer = c
+			out.Keys = append(out.Keys, j)
+		}
+	}
+	for _, day := range u.agreement.Days() {
+		if k, ok := u.agreement.DayKey(day); ok {
+			j := keyOf(k)
+			j.Day = day.String()
+			out.DayKeys = append(out.DayKeys, j)
+		}
+	}
+	return json.Marshal(out)
+}
+
+// Open answers central.open: the customer's keys, made when there are none.
+func (u *Uplink) Open(ctx context.Context, req []byte) ([]byte, error) {
+	var in struct {
+		Customer string `json:"customer"`
+	}
+	if err := json.Unmarshal(req, &in); err != nil || in.Customer == "" {
+		return nil, errors.New(`central.open: want {"customer": id}`)
+	}
+	if _, state := u.agreement.CustomerKey(in.Customer); state != agreement.KeyPresent {
+		k := seal.NewKey()
+		wrapped, err := u.meshKey.Wrap(k, in.Customer)
+		if err != nil {
+			return nil, err
+		}
+		res, err := u.proposer.Propose(ctx, decision.PutKeys{Customer: in.Customer, KeyID: k.ID[:], Wrapped: wrapped})
+		if err != nil {
+			return nil, err
+		}
+		if err := res.Err(); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		changed := u.agreement.Changed()
+		if k, state := u.agreement.CustomerKey(in.Customer); state == agreement.KeyPresent {
+			j := keyOf(k)
+			j.Customer = in.Customer
+			return json.Marshal(j)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("central.open: the keys are committed and not yet applied here: %w", ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
+// Put answers central.put: a roster document into the agreement.
+func (u *Uplink) Put(ctx context.Context, req []byte) ([]byte, error) {
+	var body decision.PutDocument
+	if err := json.Unmarshal(req, &body); err != nil || body.Customer == "" {
+		return nil, errors.New(`central.put: want {"customer", "revision", "sealed"}`)
+	}
+	res, err := u.proposer.Propose(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	if err := res.Err(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]uint64{"index": res.Index})
+}
+
+// Status answers central.status: which document of each customer stands.
+func (u *Uplink) Status(context.Context, []byte) ([]byte, error) {
+	type document struct {
+		Revision uint64 `json:"revision"`
+		Index    uint64 `json:"index"`
+	}
+	out := struct {
+		Documents map[string]document `json:"documents"`
+		Leader    string              `json:"leader"`
+	}{map[string]document{}, u.leader()}
+	docs, _ := u.agreement.Documents()
+	for customer, d := range docs {
+		out.Documents[customer] = document{d.Revision, d.Index}
+	}
+	return json.Marshal(out)
+}

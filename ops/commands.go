@@ -1,0 +1,152 @@
+// Package ops is the command line of vedettactl: what an operator or installer
+// types. Each command is one struct; the work is done by the packages below.
+package ops
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vedetta/cluster/env"
+	"vedetta/cluster/link"
+	"vedetta/ops/local"
+	"vedetta/ops/panel"
+	"vedetta/ops/pki"
+	"vedetta/wire/seal"
+)
+
+// Exit codes of vedettactl besides those of a panel; a promise.
+const (
+	exitDone  = 0
+	exitFault = 1  // ran and found a fault
+	exitUsage = 64 // wrong usage
+)
+
+// cli is every command.
+type cli struct {
+	Local struct {
+		Up   upCommand   `cmd:"" help:"Build up and run the whole product on this machine until Ctrl-C."`
+		Demo demoCommand `cmd:"" help:"Send an alarm to the running local mesh and follow it to the outcome."`
+	} `cmd:"" help:"The whole product on this machine."`
+	PKI struct {
+		CA      caCommand      `cmd:"" name:"ca" help:"Make the mesh's own certificate authority."`
+		Issue   issueCommand   `cmd:"" help:"Issue a certificate to a node, to central or to an operator."`
+		MeshKey meshKeyCommand `cmd:"" name:"mesh-key" help:"Make the mesh key that wraps the customers' keys."`
+	} `cmd:"" name:"pki" help:"Certificates and keys."`
+	Panel struct {
+		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
+	} `cmd:"" help:"Panels."`
+}
+
+// world is what commands need of the outside.
+type world struct {
+	ctx         context.Context
+	out, errOut io.Writer
+	code        int
+}
+
+// Run parses and runs one command line and returns the exit code.
+func Run(ctx context.Context, args []string, _ io.Reader, out, errOut io.Writer) int {
+	var c cli
+	w := &world{ctx: ctx, out: out, errOut: errOut}
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("vedettactl"), kong.UsageOnError(),
+		kong.Description("Runs Vedetta on this machine, makes certificates, and is a panel."),
+		kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }))
+	if err != nil {
+		fmt.Fprintln(errOut, "vedettactl:", err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, "vedettactl:", err)
+		return exitUsage
+	}
+	if err := k.Run(w); err != nil {
+		fmt.Fprintln(errOut, "vedettactl:", err)
+		return exitFault
+	}
+	return w.code
+}
+
+type upCommand struct {
+	Data         string        `required:"" help:"Folder of everything; made when missing, kept afterwards."`
+	BasePort     int           `default:"7700" help:"First port N; see the table below."`
+	JSON         bool          `name:"json" help:"Print one line of JSON when everything is ready."`
+	RestartAfter time.Duration `default:"2s" help:"How long a part that died stays down; 0 is allowed."`
+	NoRestart    bool          `help:"Leave a part that died down."`
+}
+
+// Help adds the port table.
+func (upCommand) Help() string { return local.PortHelp }
+
+func (c *upCommand) Run(w *world) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(w.errOut, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return local.Up(w.ctx, local.Options{
+		Data: c.Data, BasePort: c.BasePort, JSON: c.JSON, RestartAfter: c.RestartAfter, NoRestart: c.NoRestart, Bin: filepath.Dir(self),
+	}, env.Real(log, prometheus.NewRegistry()), w.out, w.errOut)
+}
+
+type demoCommand struct {
+	Data   string        `default:"run" help:"Folder of the running local mesh."`
+	Within time.Duration `default:"30s" help:"How long everything may take."`
+}
+
+func (c *demoCommand) Run(w *world) error {
+	return local.ShowAlarm(w.ctx, local.DemoOptions{Data: c.Data, Within: c.Within, Send: sendAlarm}, w.out)
+}
+
+func sendAlarm(ctx context.Context, to []string, account, key, data string, out io.Writer) int {
+	return panel.Send(ctx, panel.Options{To: to, Account: account, Key: "hex:" + key, Token: "SIA-DCS", Seq: 1 + int(time.Now().Unix()%9999), Data: data, Count: 1, Timeout: 5 * time.Second}, out)
+}
+
+type sendCommand struct {
+	panel.Options
+}
+
+func (c *sendCommand) Run(w *world) error {
+	w.code = panel.Send(w.ctx, c.Options, w.out)
+	return nil
+}
+
+type caCommand struct {
+	Dir string `arg:"" help:"New folder for the authority's certificate and key."`
+}
+
+func (c *caCommand) Run(*world) error { return pki.MakeCA(c.Dir) }
+
+type issueCommand struct {
+	CA   string   `name:"ca" required:"" help:"Folder of the authority."`
+	Role string   `enum:"node,central,operator" required:"" help:"node, central or operator."`
+	Name string   `required:"" help:"Name of the node or person."`
+	Site string   `help:"Datacenter of a node."`
+	Host []string `help:"Addresses and names it is reached by."`
+	Out  string   `required:"" help:"New folder for cert.pem and key.pem."`
+}
+
+func (c *issueCommand) Run(*world) error {
+	return pki.Issue(c.CA, link.Identity{Name: c.Name, Site: c.Site, Role: c.Role}, c.Host, c.Out)
+}
+
+type meshKeyCommand struct {
+	File string `arg:"" help:"New file, mode 0600."`
+}
+
+func (c *meshKeyCommand) Run(*world) error { return seal.NewMeshKeyFile(c.File) }

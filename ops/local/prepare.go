@@ -1,0 +1,194 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"vedetta/cluster/link"
+	"vedetta/ops/pki"
+	"vedetta/wire/seal"
+)
+
+// Demo is what a person needs to try the product.
+type Demo struct {
+	Email        string `json:"email"`
+	Password     string `json:"password"`
+	Account      string `json:"account"`
+	Key          string `json:"key"`
+	PlainAccount string `json:"plain_account"`
+}
+
+const (
+	demoEmail        = "demo@vedetta.example"
+	demoAccount      = "A1B2C3D4"
+	demoPlainAccount = "1234ABCD"
+)
+
+// prepare makes what the data folder lacks: CA, certificates, keys, node
+// folders, configurations. What exists is kept, so that a second start is the
+// same mesh.
+func prepare(ctx context.Context, p plan, bin string) error {
+	for _, dir := range []string{"pki", "log", "config", "central", "secret"} {
+		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := preparePKI(p); err != nil {
+		return err
+	}
+	disks := map[string]string{}
+	for _, site := range sites() {
+		id, err := initNode(ctx, bin, p.path("node", site))
+		if err != nil {
+			return err
+		}
+		disks[site] = id
+	}
+	for i, site := range sites() {
+		if err := writeYAML(p.path("config", site+".yaml"), nodeConfig(p, i, disks)); err != nil {
+			return err
+		}
+	}
+	for name, length := range map[string]int{"password": 9, "api_key": 32, "panel_key": 16, "webhook_secret": 24} {
+		if err := secretFile(p.path("secret", name), length); err != nil {
+			return err
+		}
+	}
+	return writeYAML(p.path("config", "central.yaml"), centralConfig(p))
+}
+
+func preparePKI(p plan) error {
+	ca := p.path("pki")
+	if missing(p.path("pki", "ca.pem")) {
+		if err := pki.MakeCA(ca); err != nil {
+			return err
+		}
+	}
+	ids := []link.Identity{{Name: "central", Role: "central"}}
+	for _, site := range sites() {
+		ids = append(ids, link.Identity{Name: site, Site: site, Role: "node"})
+	}
+	for _, id := range ids {
+		if missing(p.path("pki", id.Name, "cert.pem")) {
+			if err := pki.Issue(ca, id, []string{"127.0.0.1", "localhost"}, p.path("pki", id.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	if key := p.path("secret", "mesh"); missing(key) {
+		return seal.NewMeshKeyFile(key)
+	}
+	return nil
+}
+
+// initNode makes the node's folder, or asks an existing one for its disk id.
+func initNode(ctx context.Context, bin, dir string) (string, error) {
+	cmd := exec.CommandContext(ctx, bin+"/vedetta-node", "init", "--data", dir, "--or-show")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return "", fmt.Errorf("vedetta-node init: %s", strings.TrimSpace(string(exit.Stderr)))
+		}
+		return "", fmt.Errorf("vedetta-node init: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
+	name := sites()[i]
+	peers, founding := map[string]string{}, []map[string]string{}
+	for j, site := range sites() {
+		if j != i {
+			peers[site] = p.node(j, offsetMesh)
+		}
+		founding = append(founding, map[string]string{"node": site, "disk": disks[site], "site": site})
+	}
+	return map[string]any{
+		"node": name, "site": name, "data": p.path("node", name),
+		"mesh": map[string]any{
+			"listen": p.node(i, offsetMesh), "peers": peers, "founding": founding,
+			"cert_file": p.path("pki", name, "cert.pem"), "key_file": p.path("pki", name, "key.pem"),
+			"ca_file": p.path("pki", "ca.pem"), "mesh_key_file": p.path("secret", "mesh"),
+		},
+		"reception": map[string]any{
+			"listeners": []map[string]string{{"name": "main", "address": p.node(i, offsetDC09)}},
+			"never_ban": []string{"127.0.0.0/8", "::1/128"},
+		},
+		"status": map[string]any{"listen": p.node(i, offsetStatus)},
+		"channel": map[string]any{
+			"allow_private": true,
+			"email":         map[string]any{"address": p.address(offsetCatcherSMTP), "from": "alarm@vedetta.example"},
+		},
+		"journal": map[string]any{"disk_floor": 0.001},
+	}
+}
+
+func centralConfig(p plan) map[string]any {
+	nodes := map[string]string{}
+	for i, site := range sites() {
+		nodes[site] = p.node(i, offsetMesh)
+	}
+	return map[string]any{
+		"data": p.path("central"), "listen": p.address(offsetCentral),
+		"mesh": map[string]any{
+			"nodes": nodes, "cert_file": p.path("pki", "central", "cert.pem"),
+			"key_file": p.path("pki", "central", "key.pem"), "ca_file": p.path("pki", "ca.pem"),
+		},
+		"demo": map[string]any{
+			"email": demoEmail, "password_file": p.path("secret", "password"), "api_key_file": p.path("secret", "api_key"),
+			"account": demoAccount, "plain_account": demoPlainAccount, "panel_key_file": p.path("secret", "panel_key"),
+			"contact_email": "contact@vedetta.example", "webhook_url": "http://" + p.address(offsetCatcherHTTP) + "/hook",
+			"webhook_secret_file": p.path("secret", "webhook_secret"),
+		},
+	}
+}
+
+func (p plan) demo() (Demo, string, error) {
+	read := func(name string) (string, error) {
+		b, err := os.ReadFile(p.path("secret", name))
+		return strings.TrimSpace(string(b)), err
+	}
+	password, err1 := read("password")
+	key, err2 := read("panel_key")
+	api, err3 := read("api_key")
+	return Demo{Email: demoEmail, Password: password, Account: demoAccount, Key: key, PlainAccount: demoPlainAccount}, api, errors.Join(err1, err2, err3)
+}
+
+func secretFile(path string, bytes int) error {
+	if !missing(path) {
+		return nil
+	}
+	b := make([]byte, bytes)
+	rand.Read(b)
+	text := hex.EncodeToString(b)
+	switch {
+	case strings.HasSuffix(path, "api_key"):
+		text = "vdt_" + text
+	case strings.HasSuffix(path, "panel_key"):
+		text = strings.ToUpper(text)
+	}
+	return os.WriteFile(path, []byte(text+"\n"), 0o600)
+}
+
+func writeYAML(path string, v any) error {
+	b, err := yaml.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o600)
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
