@@ -27,7 +27,8 @@ type gate struct {
 	self       mesh.Origin
 	floor      float64
 	facts      factSources
-	open       func(bool) // reception's; set in the wiring
+	open       func(bool)                  // reception's; set in the wiring
+	handOver   func(context.Context) error // finishes what is being sent, and Raft's leadership; set in the wiring
 
 	draining atomic.Bool
 	verdict  atomic.Pointer[readiness.Verdict]
@@ -41,13 +42,12 @@ type factSources struct {
 	quarantined func() int
 	diskFree    func() (free, total uint64, err error)
 	leaderSeen  func() time.Time
-	handOver    func(context.Context) error // Raft's leadership, to another voter
 	view        *agreement.View
 	peers       func() []link.PeerStatus
 }
 
 func newGate(node, disk string, self mesh.Origin, floor float64, facts factSources) *gate {
-	g := &gate{node: node, disk: disk, self: self, floor: floor, facts: facts, open: func(bool) {}}
+	g := &gate{node: node, disk: disk, self: self, floor: floor, facts: facts, open: func(bool) {}, handOver: func(context.Context) error { return nil }}
 	g.verdict.Store(&readiness.Verdict{Reasons: []readiness.Reason{readiness.Recovering}})
 	return g
 }
@@ -137,7 +137,7 @@ func (g *gate) Drain(ctx context.Context) {
 	}
 	if g.majority() {
 		// What isn't handed over is taken over after an election.
-		_ = g.facts.handOver(ctx)
+		_ = g.handOver(ctx)
 	}
 }
 

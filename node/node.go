@@ -85,6 +85,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		return storage{err}
 	}
 	copies.SetRaft(raft.TermIndex)
+	copies.AnnounceAfter(raft.Ready())
 	log := raftLog{raft}
 	proposer := proposal.New(log, lk, view)
 	lk.HandleCall(proposal.Method, []string{link.RoleNode}, func(ctx context.Context, _ link.Identity, req []byte) ([]byte, error) {
@@ -94,7 +95,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	// From panel to contact.
 	gate := newGate(cfg.Node, files.DiskID(), self, cfg.Journal.DiskFloor, factSources{
 		sites: copies.Sites, quarantined: func() int { return len(copies.Quarantined()) }, diskFree: files.DiskFree,
-		leaderSeen: log.LeaderSeen, handOver: raft.TransferLeadership, view: view, peers: lk.Status,
+		leaderSeen: log.LeaderSeen, view: view, peers: lk.Status,
 	})
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
@@ -105,6 +106,9 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	sender, err := cfg.notifier(self, people, proposer, lk, view, password, e.Split("notify"))
 	if err != nil {
 		return usage{err}
+	}
+	gate.handOver = func(ctx context.Context) error {
+		return errors.Join(sender.Drain(ctx), raft.TransferLeadership(ctx))
 	}
 	alerts, err := alerting.New(alerting.Config{Self: self}, stored, alerting.Applied{View: view, Proposer: proposer}, people, sender, nil, e.Split("alerting"))
 	if err != nil {
@@ -138,7 +142,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft, e.Split("erasure")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {
@@ -148,6 +152,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		})
 	}
 	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
+	g.Go(func() error { return reloadOn(running, lk, e) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -157,8 +162,22 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		stop()
 		return nil
 	})
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+	err = g.Wait()
+	if behind, ok := errors.AsType[*consensus.Regressed](err); ok {
+		return storage{errors.Join(behind, startAnew(cfg, e))}
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return storage{err}
 	}
 	return nil
+}
+
+// startAnew makes a folder that lost something a new node's (rule 28): its
+// votes are forgotten, its entries stay. The next start waits for admission.
+func startAnew(cfg Config, e env.Env) error {
+	e.Log.Error("this disk holds less than its peers have seen of it; it gets a new disk id and counts again once it has caught up")
+	if err := consensus.Discard(cfg.raftDir()); err != nil {
+		return err
+	}
+	return journal.NewDisk(cfg.Data)
 }

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"vedetta/cluster/consensus"
 	"vedetta/cluster/env"
 	"vedetta/cluster/link"
-	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
 	"vedetta/node/channel"
 	"vedetta/node/channel/email"
@@ -27,7 +27,7 @@ import (
 
 // consensus is the agreement's configuration of this node.
 func (c Config) consensus(disk string) consensus.Config {
-	out := consensus.Config{Dir: c.Data + "/raft", Self: consensus.Member{Node: c.Node, Disk: disk, Site: c.Site}}
+	out := consensus.Config{Dir: c.raftDir(), Self: consensus.Member{Node: c.Node, Disk: disk, Site: c.Site}}
 	seen := map[string]bool{}
 	for _, f := range c.Mesh.Founding {
 		out.Founding = append(out.Founding, consensus.Member{Node: f.Node, Disk: f.Disk, Site: f.Site})
@@ -41,6 +41,9 @@ func (c Config) consensus(disk string) consensus.Config {
 	}
 	return out
 }
+
+// raftDir is Raft's own folder; in no backup (rule 32).
+func (c Config) raftDir() string { return filepath.Join(c.Data, "raft") }
 
 func (c Config) reception() reception.Config {
 	var out reception.Config
@@ -98,30 +101,6 @@ func (c Config) founding() decision.Found {
 	}
 	slices.Sort(found.Sites)
 	return found
-}
-
-// followMembers keeps the replica's configuration that of the agreement.
-func followMembers(view *agreement.View, copies *replica.Replica) func(context.Context) error {
-	return func(ctx context.Context) error {
-		last := ""
-		for {
-			changed := view.Changed()
-			members, sites := view.Members(), view.Sites()
-			if now := fmt.Sprint(members, sites); len(members) > 0 && now != last {
-				last = now
-				out := make([]replica.Member, 0, len(members))
-				for _, m := range members {
-					out = append(out, replica.Member{Node: m.Node, Disk: m.Disk, Site: m.Site})
-				}
-				copies.SetMembers(out, sites)
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-changed:
-			}
-		}
-	}
 }
 
 // notifier makes the sender with all channels.

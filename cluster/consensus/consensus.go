@@ -14,6 +14,7 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/cluster/link"
+	"vedetta/wire/mesh"
 )
 
 // Timing of Raft between cities (rule 25).
@@ -35,8 +36,9 @@ type Consensus struct {
 	streams *streams
 	ready   chan struct{} // closed when Raft runs
 
-	mu     sync.Mutex // guards the fields below
-	raft   *raft.Raft // nil before and after Run
+	mu     sync.Mutex             // guards the fields below
+	raft   *raft.Raft             // nil before and after Run
+	marks  map[mesh.Origin]uint64 // as the process found them: what peers saw of the last one is compared with these
 	store  *store
 	snaps  raft.SnapshotStore
 	start  Start
@@ -65,7 +67,7 @@ func New(cfg Config, l *link.Link, fsm raft.BatchingFSM, j Journal, e env.Env) (
 	}
 	c := &Consensus{
 		cfg: cfg, link: l, fsm: fsm, journal: j, env: e, ready: make(chan struct{}), moved: make(chan struct{}),
-		streams: newStreams(cfg.Self.ID(), l, refused),
+		streams: newStreams(cfg.Self.ID(), l, refused), marks: j.Marks(),
 	}
 	l.Handle(link.PurposeRaft, []string{link.RoleNode}, c.streams.serve)
 	l.HandleCall(MethodSeen, []string{link.RoleNode}, c.answerSeen)
@@ -153,7 +155,7 @@ func (c *Consensus) Run(ctx context.Context) (err error) {
 
 // own reads what this node holds.
 func (c *Consensus) own(st *store, snaps raft.SnapshotStore) (own, error) {
-	o := own{Member: c.cfg.Self, marks: c.journal.Marks()}
+	o := own{Member: c.cfg.Self, marks: c.marks}
 	o.founding = slices.Contains(c.cfg.Founding, c.cfg.Self)
 	var err error
 	if o.term, err = st.GetUint64([]byte("CurrentTerm")); err != nil {

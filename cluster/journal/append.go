@@ -24,7 +24,6 @@ type item struct {
 
 	done  func(error) // made elsewhere; may be nil
 	reply chan error  // own record
-	pos   mesh.Position
 }
 
 const (

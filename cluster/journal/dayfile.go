@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"vedetta/wire/mesh"
 )
@@ -104,7 +105,7 @@ func openDayFile(dir string, day mesh.Day) (*dayFile, error) {
 	switch {
 	case err == nil:
 		return f, nil
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("day file %s: %w", f.path, ErrInUse)
 	case errors.Is(err, mesh.ErrVersion), errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("open day file %s: %w", f.path, err)

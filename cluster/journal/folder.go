@@ -52,6 +52,13 @@ func Create(dir string) error {
 	if len(days) > 0 {
 		return fmt.Errorf("create %s: %s is missing but day files are there: %w", dir, diskFile, ErrExists)
 	}
+	return NewDisk(dir)
+}
+
+// NewDisk gives the folder a new disk id: what it holds stays, and the node
+// counts as a new one (rule 28). For a folder that holds less than its peers
+// have seen of it; Raft's own folder must have been discarded before.
+func NewDisk(dir string) error {
 	var id [16]byte
 	rand.Read(id[:])
 	return writeDocument(filepath.Join(dir, diskFile), diskDocument{Version: folderVersion, Disk: hex.EncodeToString(id[:])})

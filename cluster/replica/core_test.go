@@ -271,7 +271,7 @@ func TestRule04_StreamBytesAreGolden(t *testing.T) {
 		t.Fatal("two records do not fit into a frame")
 	}
 	for name, got := range map[string][]byte{
-		"frame.bin": frame, "message.bin": sampleMessage(t).append(nil), "request.bin": appendRequest(nil, origin, 9),
+		"frame.bin": frame, "message.bin": sampleMessage(t).append(nil), "request.bin": request{origin, 9, mesh.Hash{1, 2, 3}}.append(nil),
 	} {
 		path := filepath.Join("testdata", name)
 		if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -301,6 +301,16 @@ func FuzzMessage(f *testing.F) {
 		back, err := decodeMessage(m.append(nil)[4:])
 		if err != nil || !reflect.DeepEqual(m, back) {
 			t.Fatalf("%+v became %+v, %v", m, back, err)
+		}
+	})
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add(request{origin, 9, mesh.Hash{1}}.append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		q, err := readRequest(bufio.NewReader(bytes.NewReader(b)))
+		if err == nil && !bytes.HasPrefix(b, q.append(nil)) {
+			t.Fatalf("% x was read as %+v and encodes to other bytes", b, q)
 		}
 	})
 }

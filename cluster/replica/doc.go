@@ -18,8 +18,10 @@
 // All integers are big endian. O is an origin's binary form (wire/mesh).
 //
 //	live      the opener's own records: 1 byte version, then frames
-//	catch-up  opener: 1 byte version, O, 8 bytes first number wanted.
-//	          Answer: frames up to the mark, then a frame without records
+//	catch-up  opener: 1 byte version, O, 8 bytes first number wanted, 32 bytes
+//	          running hash before it.
+//	          Answer: 1 byte, 0 = frames up to the mark follow, then one without
+//	          records; 1 = another history is here; 2 = quarantined here
 //	marks     messages of the opener
 //
 //	frame     4 bytes count of records (at most 4096, 0 = end)

@@ -149,30 +149,47 @@ func decodeMessage(b []byte) (message, error) {
 	return m, nil
 }
 
-// appendRequest asks for an origin's records from a number on.
-func appendRequest(b []byte, o mesh.Origin, from uint64) []byte {
-	return binary.BigEndian.AppendUint64(o.Append(append(b, streamVersion)), from)
+// request asks for an origin's records from a number on. It says the running
+// hash before it, so that histories that differ show at both ends.
+type request struct {
+	origin mesh.Origin
+	from   uint64
+	before mesh.Hash
 }
 
-func readRequest(r *bufio.Reader) (o mesh.Origin, from uint64, err error) {
+// The answer's first byte.
+const (
+	answerRecords     = 0 // frames follow
+	answerDiffers     = 1 // another running hash is here at that place
+	answerQuarantined = 2 // the origin is not served here
+)
+
+func (q request) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(q.origin.Append(append(b, streamVersion)), q.from)
+	return append(b, q.before[:]...)
+}
+
+func readRequest(r *bufio.Reader) (q request, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return o, 0, noEOF(err)
+		return q, noEOF(err)
 	}
 	if head[0] != streamVersion {
-		return o, 0, fmt.Errorf("catch-up: version %d, want %d", head[0], streamVersion)
+		return q, fmt.Errorf("catch-up: version %d, want %d", head[0], streamVersion)
 	}
-	b := make([]byte, 1+int(head[1])+24)
+	b := make([]byte, 1+int(head[1])+16+8+mesh.HashSize)
 	b[0] = head[1]
 	if _, err := io.ReadFull(r, b[1:]); err != nil {
-		return o, 0, noEOF(err)
+		return q, noEOF(err)
 	}
 	o, rest, err := mesh.ReadOrigin(b)
 	if err != nil {
-		return o, 0, fmt.Errorf("catch-up: %w", err)
+		return q, fmt.Errorf("catch-up: %w", err)
 	}
-	if from = binary.BigEndian.Uint64(rest); from == 0 {
-		return o, 0, fmt.Errorf("catch-up of %s: want numbers from 1", o)
+	q.origin, q.from = o, binary.BigEndian.Uint64(rest)
+	copy(q.before[:], rest[8:])
+	if q.from == 0 {
+		return q, fmt.Errorf("catch-up of %s: want numbers from 1", o)
 	}
-	return o, from, nil
+	return q, nil
 }

@@ -114,16 +114,21 @@ func (r *Replica) serveLive(ctx context.Context, from link.Identity, s link.Stre
 func (r *Replica) serveCatchUp(ctx context.Context, from link.Identity, s link.Stream) error {
 	defer context.AfterFunc(ctx, s.Abort)()
 	_ = s.SetDeadline(time.Now().Add(streamTimeout))
-	o, next, err := readRequest(bufio.NewReader(s))
+	q, err := readRequest(bufio.NewReader(s))
 	if err != nil {
 		return fmt.Errorf("catch-up for %s: %w", from.Name, err)
 	}
-	if r.isQuarantined(o) {
-		return fmt.Errorf("catch-up for %s: origin %s is quarantined here", from.Name, o)
+	answer, err := r.answer(q, from.Name)
+	if err != nil {
+		return fmt.Errorf("catch-up for %s: %w", from.Name, err)
 	}
+	if _, err := s.Write([]byte{answer}); err != nil || answer != answerRecords {
+		return err
+	}
+	next := q.from
 	var b []byte
 	for {
-		records, err := r.journal.Read(o, next, ^uint64(0), catchUpBytes)
+		records, err := r.journal.Read(q.origin, next, ^uint64(0), catchUpBytes)
 		if err != nil {
 			return fmt.Errorf("catch-up for %s: %w", from.Name, err)
 		}
@@ -142,6 +147,27 @@ func (r *Replica) serveCatchUp(ctx context.Context, from link.Identity, s link.S
 			return nil
 		}
 	}
+}
+
+// answer compares histories before any record is given.
+func (r *Replica) answer(q request, peer string) (byte, error) {
+	mark, _ := r.journal.MarkAndHash(q.origin)
+	var before mesh.Hash
+	if q.from > 1 && q.from-1 <= mark {
+		records, err := r.journal.Read(q.origin, q.from-1, q.from-1, 1)
+		if err != nil || len(records) != 1 {
+			return 0, fmt.Errorf("read %s number %d: %w", q.origin, q.from-1, err)
+		}
+		before = records[0].Hash
+	}
+	switch {
+	case q.from-1 <= mark && before != q.before:
+		r.quarantine(q.origin, fmt.Sprintf("running hash at number %d differs from that of node %s", q.from-1, peer))
+		return answerDiffers, nil
+	case r.isQuarantined(q.origin):
+		return answerQuarantined, nil
+	}
+	return answerRecords, nil
 }
 
 const catchUpBytes = 64 << 10 // one read transaction, one frame

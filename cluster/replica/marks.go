@@ -92,10 +92,10 @@ func (r *Replica) serveMarks(ctx context.Context, from link.Identity, s link.Str
 		if err != nil {
 			return fmt.Errorf("from %s: %w", from.Name, err)
 		}
+		r.compare(p, m) // before it counts
 		if !r.note(p, session, m, first) {
 			return nil // a newer stream of the same peer has taken over
 		}
-		r.compare(p, m)
 	}
 }
 

@@ -103,12 +103,21 @@ func (r *Replica) catchUp(ctx context.Context, a attempt) (n int, err error) {
 	}
 	defer s.Abort()
 	defer context.AfterFunc(ctx, s.Abort)()
-	mark, _ := r.journal.MarkAndHash(a.origin)
+	mark, hash := r.journal.MarkAndHash(a.origin)
 	_ = s.SetDeadline(time.Now().Add(streamTimeout))
-	if _, err := s.Write(appendRequest(nil, a.origin, mark+1)); err != nil {
+	if _, err := s.Write(request{a.origin, mark + 1, hash}.append(nil)); err != nil {
 		return 0, err
 	}
 	in := bufio.NewReaderSize(s, 64<<10)
+	switch answer, err := in.ReadByte(); {
+	case err != nil:
+		return 0, noEOF(err)
+	case answer == answerDiffers:
+		r.quarantine(a.origin, fmt.Sprintf("running hash at number %d differs from that of node %s", mark, a.peer))
+		return 0, nil
+	case answer != answerRecords:
+		return 0, fmt.Errorf("node %s answers %d: it does not serve this origin", a.peer, answer)
+	}
 	room := make(chan error, 2) // two chunks under way
 	room <- nil
 	room <- nil

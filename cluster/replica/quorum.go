@@ -96,7 +96,7 @@ func (q *Quorum) Counted(node, disk string) bool {
 
 func (q *Quorum) counts(m Member) bool {
 	p := q.peers[nodeDisk{m.Node, m.Disk}]
-	return p != nil && len(p.owed) == 0
+	return p == nil || len(p.owed) == 0 // nil: it has announced no mark yet
 }
 
 // Freeze stops the durable mark of an origin whose histories differ.
@@ -132,8 +132,8 @@ func (q *Quorum) settle(o mesh.Origin) bool {
 	marks := make([]uint64, len(q.sites))
 	for i, site := range q.sites {
 		for _, m := range q.members {
-			if m.Site == site && q.counts(m) {
-				marks[i] = max(marks[i], q.peers[nodeDisk{m.Node, m.Disk}].marks[o])
+			if p := q.peers[nodeDisk{m.Node, m.Disk}]; p != nil && m.Site == site && q.counts(m) {
+				marks[i] = max(marks[i], p.marks[o])
 			}
 		}
 	}

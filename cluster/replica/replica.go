@@ -16,12 +16,13 @@ import (
 // Replica keeps one node's journal level with its peers'. Its methods may be
 // used by many goroutines.
 type Replica struct {
-	cfg     Config
-	env     env.Env
-	journal *journal.Journal
-	link    Link
-	metrics metrics
-	raft    func() (term, index uint64) // set before Run; may be nil
+	cfg      Config
+	env      env.Env
+	journal  *journal.Journal
+	link     Link
+	metrics  metrics
+	raft     func() (term, index uint64) // set before Run; may be nil
+	announce <-chan struct{}             // set before Run; may be nil: at once
 
 	mu             sync.Mutex // guards the group below; never held while waiting
 	quorum         *Quorum
@@ -89,6 +90,11 @@ func New(cfg Config, j *journal.Journal, l Link, e env.Env) (*Replica, error) {
 // (rule 28). Before Run only.
 func (r *Replica) SetRaft(fn func() (term, index uint64)) { r.raft = fn }
 
+// AnnounceAfter has this node tell nobody its marks before ch is closed: peers
+// are asked what they have seen of the last process, and what this one has
+// caught up meanwhile must not stand in their answers (rule 28). Before Run only.
+func (r *Replica) AnnounceAfter(ch <-chan struct{}) { r.announce = ch }
+
 // SetMembers takes the committed configuration: the sites, and the nodes whose
 // marks count. Without it nothing becomes durable.
 func (r *Replica) SetMembers(members []Member, sites []string) {
@@ -132,6 +138,13 @@ func (r *Replica) connected(ctx context.Context, id link.Identity) {
 		r.mu.Unlock()
 		r.wakePull()
 	}()
+	if r.announce != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.announce:
+		}
+	}
 	for ctx.Err() == nil {
 		g, gctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return r.sendMarks(gctx, p) })

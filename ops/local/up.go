@@ -16,6 +16,7 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/ops/catcher"
+	"vedetta/ops/panel"
 )
 
 // Options of `vedettactl local up`.
@@ -106,6 +107,9 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 		if err != nil {
 			return err
 		}
+		if err := awaitRoster(ctx, d); err != nil {
+			return err
+		}
 		return announce(p, d, o.JSON, out)
 	})
 	err = g.Wait()
@@ -178,6 +182,24 @@ func awaitReady(ctx context.Context, p plan, within time.Duration) error {
 				return fmt.Errorf("%s was not ready within %s; the end of its log %s:\n%s", name, within, p.path("log", name+".log"), tail(p.path("log", name+".log"), 2000))
 			}
 		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// awaitRoster polls every node as the demo panel until each knows it: a node
+// that has not applied the roster yet is silent to an account it doesn't know.
+func awaitRoster(ctx context.Context, d Description) error {
+	for _, n := range d.Nodes {
+		p, err := panel.New(panel.Config{Account: d.Demo.PlainAccount, Timeout: 300 * time.Millisecond})
+		if err != nil {
+			return err
+		}
+		if _, err := p.SendUntilACK(ctx, []string{n.DC09}, "NULL", 1, ""); err != nil {
+			return fmt.Errorf("%s does not know the demo panel: %w", n.Name, err)
+		}
+		if err := p.Close(); err != nil {
+			return err
 		}
 	}
 	return nil

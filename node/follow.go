@@ -1,0 +1,90 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"vedetta/cluster/consensus"
+	"vedetta/cluster/env"
+	"vedetta/cluster/link"
+	"vedetta/cluster/replica"
+	"vedetta/node/agreement"
+)
+
+// followMembers keeps the replica's configuration that of the agreement.
+func followMembers(view *agreement.View, copies *replica.Replica) func(context.Context) error {
+	return func(ctx context.Context) error {
+		last := ""
+		for {
+			changed := view.Changed()
+			members, sites := view.Members(), view.Sites()
+			if now := fmt.Sprint(members, sites); len(members) > 0 && now != last {
+				last = now
+				out := make([]replica.Member, 0, len(members))
+				for _, m := range members {
+					out = append(out, replica.Member{Node: m.Node, Disk: m.Disk, Site: m.Site})
+				}
+				copies.SetMembers(out, sites)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-changed:
+			}
+		}
+	}
+}
+
+// eraseAgain is how long to wait before a compaction that failed is repeated.
+const eraseAgain = 5 * time.Second
+
+// followErasures compacts Raft's folder after every command that destroyed a
+// key, once more after a start: nothing tells whether the last process had
+// finished (rule 32).
+func followErasures(view *agreement.View, raft *consensus.Consensus, e env.Env) func(context.Context) error {
+	return func(ctx context.Context) error {
+		done := uint64(0)
+		for {
+			changed := view.Changed()
+			var again <-chan time.Time
+			if last := view.LastErasure(); last > done {
+				if err := raft.CompactForErasure(ctx); err == nil {
+					done = last
+					e.Log.Info("what was destroyed is gone from this node's log", "index", last)
+				} else if ctx.Err() == nil {
+					e.Log.Error("log not compacted after an erasure; it is tried again", "error", err)
+					again = time.After(eraseAgain)
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-changed:
+			case <-again:
+			}
+		}
+	}
+}
+
+// reloadOn reads the certificates again at SIGHUP.
+func reloadOn(ctx context.Context, lk *link.Link, e env.Env) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+		}
+		if err := lk.Reload(); err != nil {
+			e.Log.Error("certificates not read again; the old ones stay", "error", err)
+			continue
+		}
+		e.Log.Info("certificates read again")
+	}
+}
