@@ -20,8 +20,16 @@ run: build ## build and start the whole product on this machine, stop with Ctrl-
 demo: build ## send an alarm to what `make run` started and follow it to the outcome
 	@bin/vedettactl local demo --data $(DATA)
 
-test: check ## all tests, real processes too
-	$(GO) test -timeout 9m ./...
+test: browser check ## all tests, real processes too
+	$(GO) test -timeout 15m ./...
+
+# The portal's pages are looked at in Chromium; where it can't be installed the
+# test says so, and fails in CI.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "chromium is not installed and can't be: the browser test will be skipped"
 
 check: ## format, vet, lint, layout, short tests
 	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); test -z "$$out" || { echo "gofmt wants: $$out"; exit 1; }
