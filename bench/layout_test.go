@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"cluster/link":   {"cluster/env", "wire/mesh"},
 	"node":           {"node", "cluster", "wire"},
 	"node/channel":   {"node/channel", "wire", "cluster/env"},
-	"central":        {"central", "wire", "cluster/env", "cluster/link", "cluster/config"},
+	"central":        {"central", "wire", "cluster/env", "cluster/link", "cluster/config", "cluster/daemon"},
 	"ops":            {"ops", "cluster", "wire"},
 	"ops/decisions":  {},
 	"ops/pki":        {"cluster/link", "cluster/env", "wire/seal"},

@@ -33,6 +33,7 @@ import (
 	"vedetta/central/store"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/env"
 	"vedetta/cluster/link"
 )
@@ -51,37 +52,37 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	// Ports first: a second central on the same ones must not touch the data.
 	public, err := e.Net.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return usage{fmt.Errorf("key listen: cannot listen on %s: %w", cfg.Listen, err)}
+		return daemon.BadConfig{Err: fmt.Errorf("key listen: cannot listen on %s: %w", cfg.Listen, err)}
 	}
 	defer public.Close() //nolint:errcheck // closed by its server before
 	var managed net.Listener
 	if cfg.Status.Listen != "" {
 		if managed, err = e.Net.Listen(ctx, "tcp", cfg.Status.Listen); err != nil {
-			return usage{fmt.Errorf("key status.listen: cannot listen on %s: %w", cfg.Status.Listen, err)}
+			return daemon.BadConfig{Err: fmt.Errorf("key status.listen: cannot listen on %s: %w", cfg.Status.Listen, err)}
 		}
 		defer managed.Close() //nolint:errcheck // closed by its server before
 	}
 	token, err := config.Secret("status.token_file", cfg.Status.TokenFile)
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	proxies, err := cfg.proxies()
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	var secrets demoSecrets
 	if cfg.Demo != (DemoConfig{}) {
 		if secrets, err = cfg.Demo.secrets(); err != nil {
-			return usage{err}
+			return daemon.BadConfig{Err: err}
 		}
 	}
 	client, err := link.NewClient(cfg.Mesh.client(), e.Split("link"))
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	db, err := openStore(ctx, filepath.Join(cfg.Data, "central.db"), e.Log)
 	if err != nil {
-		return fatal{err}
+		return daemon.BadStorage{Err: err}
 	}
 	defer db.Close() //nolint:errcheck // everything is committed
 
@@ -208,7 +209,7 @@ func ended(err error) error {
 // broken is what a follower of the store ended with: nothing, or the disk.
 func broken(err error) error {
 	if err = ended(err); err != nil {
-		return fatal{err}
+		return daemon.BadStorage{Err: err}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/link"
 	"vedetta/ops/pki"
 )
@@ -68,6 +69,12 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// start runs a command line of central and returns its exit code.
+func start(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
+	w := &daemon.World{Ctx: ctx, Environ: environ, Out: out, ErrOut: errOut}
+	return daemon.Main(w, "vedetta-central", "", Commands(), args)
+}
+
 // Without the mesh central runs, and says what is missing.
 func TestRunsWithoutTheMesh(t *testing.T) {
 	listen := free(t)
@@ -75,7 +82,7 @@ func TestRunsWithoutTheMesh(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var log bytes.Buffer
 	ended := make(chan int, 1)
-	go func() { ended <- Main(ctx, []string{"run", "--config", config}, nil, nil, io.Discard, &log) }()
+	go func() { ended <- start(ctx, []string{"run", "--config", config}, nil, io.Discard, &log) }()
 	get := func(path string, header ...string) (int, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listen+path, nil)
@@ -134,13 +141,13 @@ func TestRunsWithoutTheMesh(t *testing.T) {
 		t.Errorf("openapi %d", code)
 	}
 	var second bytes.Buffer
-	if code := Main(t.Context(), []string{"run", "--config", config}, nil, nil, io.Discard, &second); code != exitConfig || !strings.Contains(second.String(), "key listen") || !strings.Contains(second.String(), listen) {
+	if code := start(t.Context(), []string{"run", "--config", config}, nil, io.Discard, &second); code != daemon.ExitConfig || !strings.Contains(second.String(), "key listen") || !strings.Contains(second.String(), listen) {
 		t.Errorf("a second one on the same port: %d %s", code, second.String())
 	}
 	cancel()
 	select {
 	case code := <-ended:
-		if code != exitStopped {
+		if code != daemon.ExitStopped {
 			t.Errorf("stopped with %d: %s", code, log.String())
 		}
 	case <-time.After(10 * time.Second):
@@ -178,9 +185,9 @@ func TestBadConfigurations(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			code := Main(t.Context(), []string{"run", "--config", file}, c.environ, nil, io.Discard, &out)
-			if code != exitConfig {
-				t.Errorf("exit %d, want %d", code, exitConfig)
+			code := start(t.Context(), []string{"run", "--config", file}, c.environ, io.Discard, &out)
+			if code != daemon.ExitConfig {
+				t.Errorf("exit %d, want %d", code, daemon.ExitConfig)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(out.String(), want) {
@@ -190,11 +197,11 @@ func TestBadConfigurations(t *testing.T) {
 		})
 	}
 	var out bytes.Buffer
-	if code := Main(t.Context(), []string{"run", "--config", good, "--check-config"}, nil, nil, &out, &out); code != 0 || !strings.Contains(out.String(), "good") {
+	if code := start(t.Context(), []string{"run", "--config", good, "--check-config"}, nil, &out, &out); code != 0 || !strings.Contains(out.String(), "good") {
 		t.Errorf("check: %d %s", code, out.String())
 	}
 	out.Reset()
-	if code := Main(t.Context(), []string{"run", "--config", good, "--print-config"}, nil, nil, &out, &out); code != 0 || !strings.Contains(out.String(), "session_seconds: 2592000") || strings.Contains(out.String(), "geheim") {
+	if code := start(t.Context(), []string{"run", "--config", good, "--print-config"}, nil, &out, &out); code != 0 || !strings.Contains(out.String(), "session_seconds: 2592000") || strings.Contains(out.String(), "geheim") {
 		t.Errorf("print: %d %s", code, out.String())
 	}
 }
@@ -211,7 +218,7 @@ func TestDamagedStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if code := Main(t.Context(), []string{"run", "--config", config}, nil, nil, io.Discard, &out); code != exitStorage || !strings.Contains(out.String(), path) {
+	if code := start(t.Context(), []string{"run", "--config", config}, nil, io.Discard, &out); code != daemon.ExitStorage || !strings.Contains(out.String(), path) {
 		t.Errorf("exit %d: %s", code, out.String())
 	}
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, damaged) {

@@ -1,27 +1,16 @@
 package node
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
-	"github.com/alecthomas/kong"
-
 	"vedetta/cluster/config"
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/env"
 	"vedetta/cluster/journal"
-)
-
-// Exit codes of the daemon; a promise.
-const (
-	exitStopped = 0
-	exitFault   = 1  // ran and found a fault
-	exitConfig  = 64 // bad configuration or usage: not to be restarted
-	exitStorage = 70 // fatal storage: to be restarted
 )
 
 // cli is every command of vedetta-node.
@@ -33,48 +22,8 @@ type cli struct {
 	} `cmd:"" help:"The journal of a stopped node."`
 }
 
-type world struct {
-	ctx         context.Context
-	environ     []string
-	out, errOut io.Writer
-}
-
-// usage is an error that exits with exitConfig.
-type usage struct{ err error }
-
-func (u usage) Error() string { return u.err.Error() }
-func (u usage) Unwrap() error { return u.err }
-
-// Main parses and runs one command line and returns the exit code.
-func Main(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
-	exited := -1
-	parser, err := kong.New(&cli{}, kong.Name("vedetta-node"), kong.Description("One receiver node of Vedetta."),
-		kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }))
-	if err != nil {
-		fmt.Fprintln(errOut, "vedetta-node:", err)
-		return exitConfig
-	}
-	k, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
-	}
-	if err != nil {
-		fmt.Fprintln(errOut, "vedetta-node:", err, "(see --help)")
-		return exitConfig
-	}
-	err = k.Run(&world{ctx: ctx, environ: environ, out: out, errOut: errOut})
-	if err == nil {
-		return exitStopped
-	}
-	fmt.Fprintln(errOut, "vedetta-node:", err)
-	if _, bad := errors.AsType[usage](err); bad {
-		return exitConfig
-	}
-	if _, fatal := errors.AsType[storage](err); fatal {
-		return exitStorage
-	}
-	return exitFault
-}
+// Commands is the command line of vedetta-node, for daemon.Process.
+func Commands() any { return &cli{} }
 
 type runCommand struct {
 	Config      string `required:"" help:"YAML file; VEDETTA_ variables stand above it."`
@@ -82,19 +31,19 @@ type runCommand struct {
 	PrintConfig bool   `help:"Print the configuration in force, secrets hidden, and stop."`
 }
 
-func (c *runCommand) Run(w *world) error {
-	cfg, err := Load(c.Config, w.environ)
+func (c *runCommand) Run(w *daemon.World) error {
+	cfg, err := Load(c.Config, w.Environ)
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	if c.PrintConfig {
-		return config.Print(w.out, cfg)
+		return config.Print(w.Out, cfg)
 	}
 	if c.CheckConfig {
-		_, err := fmt.Fprintf(w.out, "%s: good\n", c.Config)
+		_, err := fmt.Fprintf(w.Out, "%s: good\n", c.Config)
 		return err
 	}
-	return Run(w.ctx, cfg, w.errOut)
+	return Run(w.Ctx, cfg, w.Reload, w.ErrOut)
 }
 
 type initCommand struct {
@@ -102,19 +51,19 @@ type initCommand struct {
 	OrShow bool   `help:"Print the disk id of a folder that exists instead of refusing it."`
 }
 
-func (c *initCommand) Run(w *world) error {
+func (c *initCommand) Run(w *daemon.World) error {
 	if !journal.Exists(c.Data) {
 		if err := journal.Create(c.Data); err != nil {
 			return err
 		}
 	} else if !c.OrShow {
-		return usage{fmt.Errorf("%s is a data folder already; want a new one, or --or-show", c.Data)}
+		return daemon.BadConfig{Err: fmt.Errorf("%s is a data folder already; want a new one, or --or-show", c.Data)}
 	}
 	j, err := journal.Open(journal.Config{Dir: c.Data}, env.Quiet(1))
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
-	_, err = fmt.Fprintln(w.out, j.DiskID())
+	_, err = fmt.Fprintln(w.Out, j.DiskID())
 	return errors.Join(err, j.Close())
 }
 
@@ -122,19 +71,19 @@ type verifyCommand struct {
 	Data string `required:"" help:"Data folder of a stopped node."`
 }
 
-func (c *verifyCommand) Run(w *world) error {
+func (c *verifyCommand) Run(w *daemon.World) error {
 	e := env.Quiet(1)
 	e.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	j, err := journal.Open(journal.Config{Dir: c.Data}, e)
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
 	defer j.Close()
-	report, err := j.Verify(w.ctx)
+	report, err := j.Verify(w.Ctx)
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
-	enc := json.NewEncoder(w.out)
+	enc := json.NewEncoder(w.Out)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(report); err != nil {
 		return err
@@ -144,9 +93,3 @@ func (c *verifyCommand) Run(w *world) error {
 	}
 	return nil
 }
-
-// storage is an error that exits with exitStorage.
-type storage struct{ err error }
-
-func (s storage) Error() string { return s.err.Error() }
-func (s storage) Unwrap() error { return s.err }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"vedetta/cluster/consensus"
 	"vedetta/cluster/env"
 	"vedetta/cluster/link"
 	"vedetta/cluster/replica"
@@ -45,14 +42,14 @@ const eraseAgain = 5 * time.Second
 // followErasures compacts Raft's folder after every command that destroyed a
 // key, once more after a start: nothing tells whether the last process had
 // finished (rule 32).
-func followErasures(view *agreement.View, raft *consensus.Consensus, e env.Env) func(context.Context) error {
+func followErasures(view *agreement.View, compact func(context.Context) error, e env.Env) func(context.Context) error {
 	return func(ctx context.Context) error {
 		done := uint64(0)
 		for {
 			changed := view.Changed()
 			var again <-chan time.Time
 			if last := view.LastErasure(); last > done {
-				if err := raft.CompactForErasure(ctx); err == nil {
+				if err := compact(ctx); err == nil {
 					done = last
 					e.Log.Info("what was destroyed is gone from this node's log", "index", last)
 				} else if ctx.Err() == nil {
@@ -71,15 +68,12 @@ func followErasures(view *agreement.View, raft *consensus.Consensus, e env.Env) 
 }
 
 // reloadOn reads the certificates again at SIGHUP.
-func reloadOn(ctx context.Context, lk *link.Link, e env.Env) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func reloadOn(ctx context.Context, reload <-chan os.Signal, lk *link.Link, e env.Env) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hup:
+		case <-reload:
 		}
 		if err := lk.Reload(); err != nil {
 			e.Log.Error("certificates not read again; the old ones stay", "error", err)

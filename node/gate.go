@@ -44,6 +44,7 @@ type factSources struct {
 	leaderSeen  func() time.Time
 	view        *agreement.View
 	peers       func() []link.PeerStatus
+	call        func(ctx context.Context, peer, method string, req []byte) ([]byte, error)
 }
 
 func newGate(node, disk string, self mesh.Origin, floor float64, facts factSources) *gate {
@@ -127,7 +128,7 @@ func (g *gate) Drain(ctx context.Context) {
 	g.step(time.Now())
 	ctx, cancel := context.WithTimeout(ctx, drainWithin)
 	defer cancel()
-	for len(g.leads()) > 0 && g.majority() {
+	for len(g.leads()) > 0 && g.ableElsewhere(ctx) {
 		select {
 		case <-ctx.Done():
 			return
@@ -135,13 +136,37 @@ func (g *gate) Drain(ctx context.Context) {
 		case <-time.After(gateStep):
 		}
 	}
-	if g.majority() {
+	if g.ableElsewhere(ctx) {
 		// What isn't handed over is taken over after an election.
 		_ = g.handOver(ctx)
 	}
 }
 
-func (g *gate) majority() bool {
-	reachable, configured := g.facts.sites(time.Now())
-	return len(reachable) > len(configured)/2
+// methodAble is the call by which a node that drains asks whether another one
+// would take over.
+const methodAble = "node.able"
+
+// Able answers methodAble: one byte, 1 when this node is ready and stays.
+func (g *gate) Able(context.Context, link.Identity, []byte) ([]byte, error) {
+	if g.Ready() {
+		return []byte{1}, nil
+	}
+	return []byte{0}, nil
+}
+
+// ableElsewhere tells whether another node is there to take over: when all of
+// them are being stopped, nobody waits for anybody.
+func (g *gate) ableElsewhere(ctx context.Context) bool {
+	for _, p := range g.facts.peers() {
+		if !p.Connected {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		answer, err := g.facts.call(ctx, p.Name, methodAble, nil)
+		cancel()
+		if err == nil && len(answer) == 1 && answer[0] == 1 {
+			return true
+		}
+	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 
 	"vedetta/cluster/config"
 	"vedetta/cluster/consensus"
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/env"
 	"vedetta/cluster/journal"
 	"vedetta/cluster/link"
@@ -35,7 +37,7 @@ import (
 
 // Run runs a node until ctx ends, then drains it. Nothing starts before
 // everything is wired.
-func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
+func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writer) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	e := env.Real(newLog(logTo, cfg.Log.Level), registry)
@@ -43,24 +45,24 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	// Keys and files.
 	meshKey, err := seal.LoadMeshKey(cfg.Mesh.MeshKey)
 	if err != nil {
-		return usage{fmt.Errorf("key mesh.mesh_key_file: %w", err)}
+		return daemon.BadConfig{Err: fmt.Errorf("key mesh.mesh_key_file: %w", err)}
 	}
 	password, err := config.Secret("channel.email.password_file", cfg.Channel.Email.PasswordFile)
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	token, err := config.Secret("status.token_file", cfg.Status.TokenFile)
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	files, err := journal.Open(journal.Config{Dir: cfg.Data}, e.Split("journal"))
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
 	defer files.Close()
 	self, err := files.Begin(cfg.Node)
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
 
 	// The mesh: link, replication, agreement.
@@ -69,11 +71,11 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		CertFile: cfg.Mesh.CertFile, KeyFile: cfg.Mesh.KeyFile, CAFile: cfg.Mesh.CAFile,
 	}, e.Split("link"))
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	copies, err := replica.New(replica.Config{Node: cfg.Node, Site: cfg.Site}, files, lk, e.Split("replica"))
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	machine, err := agreement.NewFSM(agreement.Config{}, meshKey, files, e.Split("agreement"))
 	if err != nil {
@@ -82,7 +84,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	view := machine.View()
 	raft, err := consensus.New(cfg.consensus(files.DiskID()), lk, machine, files, e.Split("consensus"))
 	if err != nil {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
 	copies.SetRaft(raft.TermIndex)
 	copies.AnnounceAfter(raft.Ready())
@@ -95,8 +97,9 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	// From panel to contact.
 	gate := newGate(cfg.Node, files.DiskID(), self, cfg.Journal.DiskFloor, factSources{
 		sites: copies.Sites, quarantined: func() int { return len(copies.Quarantined()) }, diskFree: files.DiskFree,
-		leaderSeen: log.LeaderSeen, view: view, peers: lk.Status,
+		leaderSeen: log.LeaderSeen, view: view, peers: lk.Status, call: lk.Call,
 	})
+	lk.HandleCall(methodAble, []string{link.RoleNode}, gate.Able)
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Behind: 40 * time.Second, Ahead: 20 * time.Second},
@@ -105,7 +108,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	gate.open = panels.SetOpen
 	sender, err := cfg.notifier(self, people, proposer, lk, view, password, e.Split("notify"))
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 	gate.handOver = func(ctx context.Context) error {
 		return errors.Join(sender.Drain(ctx), raft.TransferLeadership(ctx))
@@ -133,7 +136,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, started: time.Now(),
 	}.now)
 	if err != nil {
-		return usage{err}
+		return daemon.BadConfig{Err: err}
 	}
 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -142,7 +145,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft, e.Split("erasure")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {
@@ -152,7 +155,7 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 		})
 	}
 	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
-	g.Go(func() error { return reloadOn(running, lk, e) })
+	g.Go(func() error { return reloadOn(running, reload, lk, e) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -164,10 +167,10 @@ func Run(ctx context.Context, cfg Config, logTo io.Writer) error {
 	})
 	err = g.Wait()
 	if behind, ok := errors.AsType[*consensus.Regressed](err); ok {
-		return storage{errors.Join(behind, startAnew(cfg, e))}
+		return daemon.BadStorage{Err: errors.Join(behind, startAnew(cfg, e))}
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return storage{err}
+		return daemon.BadStorage{Err: err}
 	}
 	return nil
 }

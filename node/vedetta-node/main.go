@@ -2,17 +2,13 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
+	_ "time/tzdata" // premises' time zones on machines without them
 
+	"vedetta/cluster/daemon"
 	"vedetta/node"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := node.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(daemon.Process("vedetta-node", "One receiver node of Vedetta.", node.Commands()))
 }

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const goodConfig = `node: arezzo
+site: arezzo
+data: /var/lib/vedetta
+mesh:
+  listen: 127.0.0.1:1
+  peers: {roubaix: "127.0.0.1:2"}
+  cert_file: c
+  key_file: k
+  ca_file: ca
+  mesh_key_file: m
+  founding: [{node: arezzo, disk: d, site: arezzo}]
+reception:
+  listeners: [{name: main, address: "127.0.0.1:3"}]
+status: {listen: "127.0.0.1:4"}
+channel:
+  email: {address: "127.0.0.1:5", from: a@b.example}
+`
+
+// TestBadConfigurationNamesFileKeyAndWant: every refusal says where, what, and
+// what was expected.
+func TestBadConfigurationNamesFileKeyAndWant(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node.yaml")
+	load := func(text string, environ ...string) error {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path, environ)
+		return err
+	}
+	if err := load(goodConfig); err != nil {
+		t.Fatalf("a good configuration is refused: %v", err)
+	}
+	tests := []struct{ name, text, key string }{
+		{"node name", strings.Replace(goodConfig, "node: arezzo\nsite", "node: Arezzo!\nsite", 1), "node"},
+		{"node is the agreement's name", strings.Replace(goodConfig, "node: arezzo\nsite", "node: agreement\nsite", 1), "node"},
+		{"no site", strings.Replace(goodConfig, "site: arezzo\ndata", "data", 1), "site"},
+		{"mesh address", strings.Replace(goodConfig, "127.0.0.1:1", "nowhere", 1), "mesh.listen"},
+		{"itself as a peer", strings.Replace(goodConfig, "roubaix:", "arezzo:", 1), "mesh.peers"},
+		{"no founding list", strings.Replace(goodConfig, "  founding: [{node: arezzo, disk: d, site: arezzo}]\n", "", 1), "mesh.founding"},
+		{"listener twice", strings.Replace(goodConfig, "address: \"127.0.0.1:3\"}", "address: \"127.0.0.1:3\"}, {name: main, address: \"127.0.0.1:6\"}", 1), "reception.listeners"},
+		{"TLS of mail", strings.Replace(goodConfig, "from: a@b.example", "from: a@b.example, tls: maybe", 1), "channel.email.tls"},
+		{"unknown key", goodConfig + "retension: 3\n", "retension"},
+		{"retention", goodConfig + "journal: {retention_days: 0}\n", "journal.retention_days"},
+	}
+	for _, tt := range tests {
+		err := load(tt.text)
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), tt.key) {
+			t.Errorf("%s: error %v, want the file and the key %s", tt.name, err, tt.key)
+		}
+	}
+	if err := load(goodConfig, "VEDETTA_LOG_LEVEL=loud"); err == nil || !strings.Contains(err.Error(), "log.level") {
+		t.Errorf("environment: error %v, want log.level", err)
+	}
+}

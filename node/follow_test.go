@@ -1,0 +1,68 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vedetta/cluster/env"
+	"vedetta/wire/decision"
+	"vedetta/wire/seal"
+)
+
+// TestRule32_EveryErasureCompactsTheLog: once for each destruction, again until
+// it succeeds, and once more by the next process, which can't know.
+func TestRule32_EveryErasureCompactsTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := founded(t)
+		for _, c := range []string{"c1", "c2"} {
+			k := seal.NewKey()
+			l.do(decision.PutKeys{Customer: c, KeyID: k.ID[:], Wrapped: l.wrap(k, c)})
+		}
+		var fail error
+		compacted := 0
+		run := func() (stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				ended <- followErasures(l.fsm.View(), func(context.Context) error { compacted++; return fail }, env.Quiet(1))(ctx)
+			}()
+			return func() {
+				t.Helper()
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		want := func(n int, what string) {
+			t.Helper()
+			synctest.Wait()
+			if compacted != n {
+				t.Errorf("%s: compacted %d times, want %d", what, compacted, n)
+			}
+		}
+		stop := run()
+		time.Sleep(time.Hour)
+		want(0, "nothing destroyed")
+		l.do(decision.Destroy{Customer: "c1"})
+		want(1, "a customer destroyed")
+		time.Sleep(time.Hour)
+		l.do(decision.Tick{Now: time.Now().UnixMilli()})
+		want(1, "other commands")
+		fail = errors.New("disk busy")
+		l.do(decision.Destroy{Customer: "c2"})
+		want(2, "a second one, failed")
+		fail = nil
+		time.Sleep(eraseAgain)
+		want(3, "tried again")
+		time.Sleep(time.Hour)
+		want(3, "done")
+		stop()
+		stop = run()
+		want(4, "a new process")
+		stop()
+	})
+}
