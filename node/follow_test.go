@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,14 +22,19 @@ func TestRule32_EveryErasureCompactsTheLog(t *testing.T) {
 			k := seal.NewKey()
 			l.do(decision.PutKeys{Customer: c, KeyID: k.ID[:], Wrapped: l.wrap(k, c)})
 		}
-		var fail error
-		compacted := 0
+		var fails atomic.Bool
+		var compacted atomic.Int32
+		compact := func(context.Context) error {
+			compacted.Add(1)
+			if fails.Load() {
+				return errors.New("disk busy")
+			}
+			return nil
+		}
 		run := func() (stop func()) {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() {
-				ended <- followErasures(l.fsm.View(), func(context.Context) error { compacted++; return fail }, env.Quiet(1))(ctx)
-			}()
+			go func() { ended <- followErasures(l.fsm.View(), compact, env.Quiet(1))(ctx) }()
 			return func() {
 				t.Helper()
 				cancel()
@@ -37,11 +43,11 @@ func TestRule32_EveryErasureCompactsTheLog(t *testing.T) {
 				}
 			}
 		}
-		want := func(n int, what string) {
+		want := func(n int32, what string) {
 			t.Helper()
 			synctest.Wait()
-			if compacted != n {
-				t.Errorf("%s: compacted %d times, want %d", what, compacted, n)
+			if got := compacted.Load(); got != n {
+				t.Errorf("%s: compacted %d times, want %d", what, got, n)
 			}
 		}
 		stop := run()
@@ -52,10 +58,10 @@ func TestRule32_EveryErasureCompactsTheLog(t *testing.T) {
 		time.Sleep(time.Hour)
 		l.do(decision.Tick{Now: time.Now().UnixMilli()})
 		want(1, "other commands")
-		fail = errors.New("disk busy")
+		fails.Store(true)
 		l.do(decision.Destroy{Customer: "c2"})
 		want(2, "a second one, failed")
-		fail = nil
+		fails.Store(false)
 		time.Sleep(eraseAgain)
 		want(3, "tried again")
 		time.Sleep(time.Hour)

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	gateStep    = 100 * time.Millisecond
-	drainWithin = 12 * time.Second
-	clockBound  = 2 * time.Second
+	gateStep     = 100 * time.Millisecond
+	drainWithin  = 12 * time.Second
+	finishWithin = 5 * time.Second
+	clockBound   = 2 * time.Second
 )
 
 // gate gathers the facts of readiness, steps its core, and opens and closes the
@@ -28,7 +29,8 @@ type gate struct {
 	floor      float64
 	facts      factSources
 	open       func(bool)                  // reception's; set in the wiring
-	handOver   func(context.Context) error // finishes what is being sent, and Raft's leadership; set in the wiring
+	finish     func(context.Context) error // waits for what is being sent; set in the wiring
+	handOver   func(context.Context) error // Raft's leadership, to another voter; set in the wiring
 
 	draining atomic.Bool
 	verdict  atomic.Pointer[readiness.Verdict]
@@ -48,10 +50,12 @@ type factSources struct {
 }
 
 func newGate(node, disk string, self mesh.Origin, floor float64, facts factSources) *gate {
-	g := &gate{node: node, disk: disk, self: self, floor: floor, facts: facts, open: func(bool) {}, handOver: func(context.Context) error { return nil }}
+	g := &gate{node: node, disk: disk, self: self, floor: floor, facts: facts, open: func(bool) {}, finish: nothing, handOver: nothing}
 	g.verdict.Store(&readiness.Verdict{Reasons: []readiness.Reason{readiness.Recovering}})
 	return g
 }
+
+func nothing(context.Context) error { return nil }
 
 // Ready tells whether an alarm would be acknowledged now.
 func (g *gate) Ready() bool { return g.verdict.Load().Ready }
@@ -121,13 +125,17 @@ func (g *gate) leads() []int {
 	return shards
 }
 
-// Drain closes the listeners, waits until the shards were taken over and hands
-// over Raft's leadership; bounded, and short when nobody is there to take over.
+// Drain closes the listeners, finishes what is being sent, waits until the
+// shards were taken over and hands over Raft's leadership; bounded, and short when nobody is there to take over.
 func (g *gate) Drain(ctx context.Context) {
 	g.draining.Store(true)
 	g.step(time.Now())
 	ctx, cancel := context.WithTimeout(ctx, drainWithin)
 	defer cancel()
+	// What can't be finished in time is resolved by who leads next (rule 24).
+	sending, done := context.WithTimeout(ctx, finishWithin)
+	_ = g.finish(sending)
+	done()
 	for len(g.leads()) > 0 && g.ableElsewhere(ctx) {
 		select {
 		case <-ctx.Done():

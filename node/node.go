@@ -110,9 +110,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}
-	gate.handOver = func(ctx context.Context) error {
-		return errors.Join(sender.Drain(ctx), raft.TransferLeadership(ctx))
-	}
+	gate.finish, gate.handOver = sender.Drain, raft.TransferLeadership
 	alerts, err := alerting.New(alerting.Config{Self: self}, stored, alerting.Applied{View: view, Proposer: proposer}, people, sender, nil, e.Split("alerting"))
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -115,6 +118,25 @@ func (m *Mesh) dumpLogs() {
 
 // Get reads JSON from one of the product's endpoints.
 func (m *Mesh) Get(url string, into any) error {
+	return m.get(url, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
+}
+
+// Metric reads one metric without labels of node i.
+func (m *Mesh) Metric(i int, name string) (v float64, err error) {
+	err = m.get(m.Nodes[i].Status+"/metrics", func(r io.Reader) error {
+		lines := bufio.NewScanner(r)
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+				v, err = strconv.ParseFloat(text, 64)
+				return err
+			}
+		}
+		return errors.Join(fmt.Errorf("metric %s is missing", name), lines.Err())
+	})
+	return v, err
+}
+
+func (m *Mesh) get(url string, read func(io.Reader) error) error {
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -130,7 +152,7 @@ func (m *Mesh) Get(url string, into any) error {
 		b, _ := io.ReadAll(io.LimitReader(res.Body, 500))
 		return fmt.Errorf("GET %s: %s %s", url, res.Status, b)
 	}
-	return json.NewDecoder(res.Body).Decode(into)
+	return read(res.Body)
 }
 
 // Status of a node; the error says that it doesn't answer.

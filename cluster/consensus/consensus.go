@@ -69,6 +69,12 @@ func New(cfg Config, l *link.Link, fsm raft.BatchingFSM, j Journal, e env.Env) (
 		cfg: cfg, link: l, fsm: fsm, journal: j, env: e, ready: make(chan struct{}), moved: make(chan struct{}),
 		streams: newStreams(cfg.Self.ID(), l, refused), marks: j.Marks(),
 	}
+	votes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "vedetta_raft_voter", Help: "1 when this node's disk has a vote by the latest configuration here, 0 while it only follows.",
+	}, c.votes)
+	if err := e.Metrics.Register(votes); err != nil {
+		return nil, fmt.Errorf("agreement metrics: %w", err)
+	}
 	l.Handle(link.PurposeRaft, []string{link.RoleNode}, c.streams.serve)
 	l.HandleCall(MethodSeen, []string{link.RoleNode}, c.answerSeen)
 	return c, nil

@@ -117,6 +117,12 @@ func (m *memory) Marks() map[mesh.Origin]uint64 {
 	return maps.Clone(m.marks)
 }
 
+func (m *memory) set(o mesh.Origin, mark uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.marks = map[mesh.Origin]uint64{o: mark}
+}
+
 // node is one of a test's mesh; it is started and stopped as a process would be.
 type node struct {
 	*Consensus

@@ -30,6 +30,14 @@ func (c *Consensus) server(id string) (Server, bool) {
 	return Server{}, false
 }
 
+// votes is 1 when this node's disk has a vote, else 0.
+func (c *Consensus) votes() float64 {
+	if s, ok := c.server(c.cfg.Self.ID()); ok && s.Voter {
+		return 1
+	}
+	return 0
+}
+
 // AddNonvoter makes a server follow the log without a vote. At the leader
 // only, as all changes of members; one that is there already changes nothing.
 func (c *Consensus) AddNonvoter(ctx context.Context, id string) error {

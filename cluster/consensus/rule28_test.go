@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"vedetta/cluster/env"
 	"vedetta/cluster/journal"
 	"vedetta/cluster/link"
 	"vedetta/wire/mesh"
@@ -78,6 +80,42 @@ func TestRule28_NoVoteWithoutConfiguration(t *testing.T) {
 	}
 	if refuseVote(raft.RPC{Command: &raft.AppendEntriesRequest{}}, none) != nil {
 		t.Error("entries are kept from a new node")
+	}
+}
+
+// The guard stands between the network and raft.
+func TestRule28_RequestsForVotesDontReachANewNode(t *testing.T) {
+	quiet := newLogger(env.Quiet(1).Log, "raft")
+	var ends [2]*raft.NetworkTransport
+	for i := range ends {
+		tr, err := raft.NewTCPTransportWithLogger("127.0.0.1:0", nil, 1, 5*time.Second, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tr.Close() })
+		ends[i] = tr
+	}
+	g, done := newGuarded(ends[1]), make(chan struct{})
+	defer close(done)
+	var member atomic.Bool
+	go g.pump(done, member.Load)
+	go func() { // raft with an empty configuration grants what reaches it
+		for {
+			select {
+			case rpc := <-g.Consumer():
+				rpc.Respond(&raft.RequestVoteResponse{Granted: true}, nil)
+			case <-done:
+				return
+			}
+		}
+	}()
+	for _, is := range []bool{false, true} {
+		member.Store(is)
+		var got raft.RequestVoteResponse
+		err := ends[0].RequestVote("b", ends[1].LocalAddr(), &raft.RequestVoteRequest{Term: 9, RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}, &got)
+		if err != nil || got.Granted != is {
+			t.Errorf("member %v: granted %v, %v", is, got.Granted, err)
+		}
 	}
 }
 
@@ -241,5 +279,48 @@ func TestRule28_OlderFolderIsRefused(t *testing.T) {
 	<-again.Ready()
 	if again.Started() != StartNew {
 		t.Errorf("started as %v, want new", again.Started())
+	}
+}
+
+// What was seen of a disk is compared with what its process found at its start:
+// a disk that lost entries is refused though its peers have filled it since.
+func TestRule28_MarksAreThoseFoundAtTheStart(t *testing.T) {
+	m := newMesh(t, "arezzo", "limburg", "roubaix")
+	m.startAll()
+	m.propose("one")
+	m.same(1)
+	self := m.nodes["limburg"].cfg.Self
+	own := mesh.Origin{Node: "limburg", Incarnation: 1, Random: 7}
+	for _, peer := range []string{"arezzo", "roubaix"} {
+		m.nodes[peer].journal.note("limburg", journal.Seen{Node: "limburg", Disk: self.Disk, Marks: map[mesh.Origin]uint64{own: 5}})
+	}
+	files := m.nodes["limburg"].journal
+	restart := func(found uint64) *node {
+		m.nodes["limburg"].mustEnd()
+		files.set(own, found)
+		m.tune = func(_ *Config, c *Consensus) {
+			if c != nil { // made, and not running yet
+				files.set(own, 5)
+			}
+		}
+		return m.start("limburg", self.Disk)
+	}
+	behind := restart(3)
+	eventually(t, 10*time.Second, "refusal", func() bool {
+		select {
+		case <-behind.Ready():
+			t.Fatalf("started as %v with mark 3, its peers have seen 5", behind.Started())
+		default:
+		}
+		return !behind.alive()
+	})
+	var r *Regressed
+	if err := behind.stop(); !errors.As(err, &r) || !strings.Contains(err.Error(), "mark 5") {
+		t.Errorf("ended with %v, want a regressed folder", err)
+	}
+	whole := restart(5)
+	<-whole.Ready()
+	if whole.Started() != StartMember {
+		t.Errorf("started as %v with all that was seen, want member", whole.Started())
 	}
 }

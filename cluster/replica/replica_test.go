@@ -195,6 +195,42 @@ func TestRule28_EmptiedNodeIsNotCounted(t *testing.T) {
 	})
 }
 
+// What a new process has caught up must not stand in its peers' answers before
+// they were asked what they had seen of the last one.
+func TestRule28_NoMarksAreToldBeforeTheQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, a, b, c := three(t)
+		asked := make(chan struct{})
+		b.replica.AnnounceAfter(asked)
+		last := a.append(t.Context(), "x")
+		n.connect("arezzo", "limburg")
+		if err := b.journal.WaitMark(within(t, 2*time.Second), a.origin, 1); err != nil {
+			t.Fatalf("it is not filled while it waits: %v", err)
+		}
+		time.Sleep(time.Minute) // more than one interval of the table
+		if seen := a.journal.Seen("limburg"); len(seen) != 0 {
+			t.Fatalf("arezzo has seen %+v, want nothing", seen)
+		}
+		if a.replica.Durable(a.origin) != 0 {
+			t.Fatal("its mark counted before it was told")
+		}
+		n.cut("arezzo", "limburg") // a connection that ends meanwhile
+		n.connect("arezzo", "limburg")
+		time.Sleep(time.Second)
+		close(asked)
+		if err := a.replica.WaitDurable(within(t, time.Second), last); err != nil {
+			t.Fatalf("after the question: %v", err)
+		}
+		if seen := a.journal.Seen("limburg"); len(seen) != 1 || seen[0].Marks[a.origin] != 1 {
+			t.Fatalf("arezzo has seen %+v, want mark 1", seen)
+		}
+		a.stop()
+		b.stop()
+		c.stop()
+		n.wg.Wait()
+	})
+}
+
 // A disk that lied: the same disk id, but less than was announced.
 func TestRegressedDiskIsNotCountedUntilItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,6 +50,8 @@ func TestRule10_NotificationIDsArePlaces(t *testing.T) {
 	wrong.Plan = append([]decision.Notification(nil), v.Plan...)
 	wrong.Plan[1].ID = v.Plan[0].ID
 	m.no(ReasonBad, m.decide(5, wrong))
+	wrong.Plan[1].ID = decision.NotificationID(events(at(arezzo, 1), "c1", "x", 3, false).Plan[2]) // of another step
+	m.no(ReasonBad, m.decide(5, wrong))
 	wrong.Plan[1] = v.Plan[1]
 	wrong.Plan[1].Event = decision.EventID(at(arezzo, 2), 0) // another entry's event
 	wrong.Plan[1].ID = decision.NotificationID(wrong.Plan[1])

@@ -13,6 +13,7 @@ import (
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
 	"vedetta/wire/roster"
+	"vedetta/wire/seal"
 )
 
 const burglary = "#1234|Nri1/BA001"
@@ -307,6 +308,33 @@ func TestRule19_proposals_of_unknown_end(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a newer program wrote is left to a newer node: deciding it undecidable
+// would lose the alarm for good.
+func TestRule04_an_entry_of_a_newer_form_is_not_decided(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.assign(w.self)
+		w.sends(w.self, 1, burglary)
+		last, hash := w.journal.MarkAndHash(w.self)
+		h := mesh.Header{Kind: mesh.KindMessage, Origin: w.self, Number: last + 1, Day: mesh.DayOf(time.Now()), Shard: identity.Shard(panelID), Identity: mesh.Identity{9}}
+		r, err := mesh.Encode(h, seal.Seal(w.key, h, []byte(`{"v":2,"seq":"of another type"}`)), hash)
+		if err == nil {
+			err = w.journal.AcceptAsync([]mesh.Record{r})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.sends(w.self, 2, "#1234|Nri1/FA001")
+		time.Sleep(time.Hour)
+		w.wantRulings(decision.RulingEvents)
+		if at := w.view.Cursor(identity.Shard(panelID), w.self); at != last {
+			t.Errorf("cursor at %d, want it before %d", at, last+1)
+		}
+		if undecided, _ := w.follower.Ages(time.Now()); undecided < 10*time.Second {
+			t.Errorf("oldest undecided entry %v old, want so much that the shard goes to another node (rule 25)", undecided)
+		}
+	})
 }
 
 func TestRule22_no_cursor_stands_still(t *testing.T) {

@@ -34,7 +34,7 @@ type opened struct {
 	why      string
 }
 
-// open unseals an entry. errNotYet is its only error.
+// open unseals an entry. Its only errors are errNotYet and entry.ErrVersion.
 func (f *Follower) open(r mesh.Record) (opened, error) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
@@ -52,6 +52,9 @@ func (f *Follower) open(r mesh.Record) (opened, error) {
 	if err == nil {
 		o.message, err = entry.Unmarshal(plain)
 	}
+	if errors.Is(err, entry.ErrVersion) { // rule 4: not for this node to decide
+		return opened{}, err
+	}
 	if err != nil {
 		o.ruling, o.why = decision.RulingUndecidable, err.Error()
 	}
@@ -68,8 +71,8 @@ type drafter struct {
 	bad      map[mesh.Position]bool          // refused for other reasons: undecidable
 }
 
-// draft decides one entry. errNotYet is its only error; a panic on the way
-// makes the entry undecidable (rule 22).
+// draft decides one entry. Its only errors are errNotYet and entry.ErrVersion;
+// a panic on the way makes the entry undecidable (rule 22).
 func (d *drafter) draft(r mesh.Record) (v decision.Verdict, err error) {
 	v = decision.Verdict{Entry: r.Position()}
 	if r.Identity != (mesh.Identity{}) {

@@ -3,10 +3,12 @@ package alerting
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"vedetta/wire/decision"
+	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
 )
 
@@ -149,17 +151,23 @@ func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 }
 
 // verdict drafts one entry. One that can't be opened is given some time: its
-// key may not be applied here yet. Then it is undecidable (rule 22).
+// key may not be applied here yet. Then it is undecidable (rule 22). One of a
+// newer form is left alone: this node's lag hands the shard to a newer node
+// (rules 4, 25).
 func (w *worker) verdict(d *drafter, r mesh.Record) (decision.Verdict, error) {
 	v, err := d.draft(r)
 	if err == nil {
 		w.waits = time.Time{}
 		return v, nil
 	}
+	newer := errors.Is(err, entry.ErrVersion)
 	if w.waits.IsZero() {
 		w.waits = time.Now()
+		if newer {
+			w.f.log.Error("entry of a newer form: this program must be updated, it decides nothing from here on", "entry", v.Entry.String(), "shard", r.Shard, "err", err)
+		}
 	}
-	if time.Since(w.waits) < w.f.cfg.KeyPatience {
+	if newer || time.Since(w.waits) < w.f.cfg.KeyPatience {
 		return v, err
 	}
 	w.f.log.Error("entry can't be opened", "entry", v.Entry.String(), "err", err)

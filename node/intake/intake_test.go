@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -37,6 +38,7 @@ type store struct {
 	day     seal.Key
 	late    bool
 	records []mesh.Record
+	waited  []mesh.Position
 }
 
 func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
@@ -50,7 +52,8 @@ func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Id
 	return r.Position(), err
 }
 
-func (s *store) WaitDurable(ctx context.Context, _ mesh.Position) error {
+func (s *store) WaitDurable(ctx context.Context, pos mesh.Position) error {
+	s.waited = append(s.waited, pos)
 	if s.late {
 		<-ctx.Done()
 		return ctx.Err()
@@ -232,4 +235,80 @@ type failing struct{}
 
 func (failing) Append(context.Context, mesh.Kind, byte, mesh.Identity, func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
 	return mesh.Position{}, errors.New("disk full")
+}
+
+// from is where the test's frames come from.
+var from = reception.Source{Listener: "main", Transport: "tcp", Peer: netip.MustParseAddrPort("192.0.2.1:9")}
+
+// TestRule07_ACopyWaitsForItsOwnMark: a known identity is no reason for an ACK;
+// each copy is journaled, and answered when its own entry is durable.
+func TestRule07_ACopyWaitsForItsOwnMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &store{day: seal.NewKey()}
+		in, _ := newIntake(t, st, true)
+		s := sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|Nri1/BA001]"}
+		for i, late := range []bool{false, true, false} {
+			st.late = late
+			began := time.Now()
+			a := in.Handle(t.Context(), s.frame(t, time.Now()), from)
+			if (a == nil) != late || late && time.Since(began) != 3*time.Second {
+				t.Errorf("copy %d, durable %v: answered %q after %s", i, !late, a, time.Since(began))
+			}
+		}
+		if len(st.records) != 3 || st.records[0].Identity != st.records[2].Identity {
+			t.Errorf("%d entries, want one per copy, of one identity", len(st.records))
+		}
+		if len(st.waited) != 3 || st.waited[1].Number != 2 || st.waited[2].Number != 3 {
+			t.Errorf("waited for %v, want each copy's own place", st.waited)
+		}
+	})
+}
+
+// TestRule31_OutsideTheSealStandsNothingOfThePanel: account, content and address
+// are inside; the same message of two customers has two identities.
+func TestRule31_OutsideTheSealStandsNothingOfThePanel(t *testing.T) {
+	st := &store{day: seal.NewKey()}
+	in, key := newIntake(t, st, true)
+	for _, s := range []sent{
+		{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|Nri1/BA001^PORTA^]"},
+		{token: "SIA-DCS", account: "F00D", blocks: "[#F00D|Nri1/BA001^PORTA^]"},
+	} {
+		in.Handle(t.Context(), s.frame(t, time.Now()), from)
+	}
+	if len(st.records) != 2 {
+		t.Fatalf("%d entries, want 2", len(st.records))
+	}
+	for i, r := range st.records {
+		for _, secret := range []string{"BBBB", "F00D", "p-plain", "c1", "PORTA", "192.0.2.1", "SIA-DCS"} {
+			if bytes.Contains(r.Bytes, []byte(secret)) {
+				t.Errorf("entry %d shows %q", i, secret)
+			}
+		}
+		k := []seal.Key{key, st.day}[i]
+		if id, err := seal.IDOf(r.Sealed); err != nil || id != k.ID {
+			t.Errorf("entry %d is sealed with key %x, %v, want %x", i, id, err, k.ID)
+		}
+	}
+	first := st.records[0].Identity
+	other, _ := newIntake(t, st, true) // the same panel under other keys
+	other.Handle(t.Context(), sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|Nri1/BA001^PORTA^]"}.frame(t, time.Now()), from)
+	if st.records[2].Identity == first {
+		t.Error("an identity doesn't depend on the customer's key")
+	}
+}
+
+// TestRule04_RawFrameIsKeptAsReceived: it is the evidence.
+func TestRule04_RawFrameIsKeptAsReceived(t *testing.T) {
+	st := &store{day: seal.NewKey()}
+	in, key := newIntake(t, st, true)
+	f := sent{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA001]", key: panelKey}.frame(t, time.Now())
+	raw := bytes.Clone([]byte(f.Raw))
+	in.Handle(t.Context(), f, from)
+	b, err := seal.Open(key, st.records[0].Header, st.records[0].Sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := entry.Unmarshal(b); err != nil || !bytes.Equal(m.Raw, raw) {
+		t.Errorf("kept %q, %v, want %q", m.Raw, err, raw)
+	}
 }

@@ -68,6 +68,13 @@ func (c *confirmed) take() map[mesh.Origin]uint64 {
 	return out
 }
 
+// again has the next take return what the last one gave.
+func (c *confirmed) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirty = true
+}
+
 // Feed sends central every record above its cursors and up to the durable
 // marks, and follows. It ends with the stream or ctx.
 func (u *Uplink) Feed(ctx context.Context, stream io.ReadWriter) error {

@@ -78,7 +78,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 		slices.SortFunc(body.Cursors, func(a, b decision.Mark) int { return a.Origin.Compare(b.Origin) })
 		bounded, cancel := context.WithTimeout(ctx, confirmEvery)
 		if _, err := u.proposer.Propose(bounded, body); err != nil {
-			u.env.Log.Warn("central's confirmation was not committed; the next one will", "error", err)
+			u.confirmed.again()
+			u.env.Log.Warn("central's confirmation was not committed; it is tried again", "error", err)
 		}
 		cancel()
 	}

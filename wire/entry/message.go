@@ -7,12 +7,17 @@ package entry
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // Version of the form that Marshal writes.
 const Version = 1
+
+// ErrVersion: the form is above what this program reads; it stops and says so
+// (rule 4), for what it would overlook another version acts upon.
+var ErrVersion = errors.New("entry version is above what this program reads")
 
 // Answer is what the panel was to be answered once the entry was durable.
 type Answer string
@@ -66,12 +71,21 @@ func Marshal(m Message) ([]byte, error) {
 
 // Unmarshal reads what Marshal wrote.
 func Unmarshal(b []byte) (Message, error) {
+	var form struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(b, &form); err != nil {
+		return Message{}, fmt.Errorf("entry: %w", err)
+	}
+	if form.Version > Version { // before the rest, whose types may be others
+		return Message{}, fmt.Errorf("entry: version %d, want at most %d: %w", form.Version, Version, ErrVersion)
+	}
+	if form.Version != Version {
+		return Message{}, fmt.Errorf("entry: version %d, want %d", form.Version, Version)
+	}
 	var m Message
 	if err := json.Unmarshal(b, &m); err != nil {
-		return m, fmt.Errorf("entry: %w", err)
-	}
-	if m.Version != Version {
-		return m, fmt.Errorf("entry: version %d, want %d", m.Version, Version)
+		return Message{}, fmt.Errorf("entry: %w", err)
 	}
 	return m, nil
 }

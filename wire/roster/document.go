@@ -7,11 +7,16 @@ package roster
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
 // Version of the form that Marshal writes.
 const Version = 1
+
+// ErrVersion: the form is above what this program reads; it stops and says so
+// (rule 4), for what it would overlook another version acts upon.
+var ErrVersion = errors.New("roster document version is above what this program reads")
 
 // Customer is everything the mesh needs to serve one customer.
 type Customer struct {
@@ -102,12 +107,21 @@ func Marshal(c Customer) ([]byte, error) {
 
 // Unmarshal reads what Marshal wrote.
 func Unmarshal(b []byte) (Customer, error) {
+	var form struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &form); err != nil {
+		return Customer{}, fmt.Errorf("roster document: %w", err)
+	}
+	if form.Version > Version { // before the rest, whose types may be others
+		return Customer{}, fmt.Errorf("roster document: version %d, want at most %d: %w", form.Version, Version, ErrVersion)
+	}
+	if form.Version != Version {
+		return Customer{}, fmt.Errorf("roster document: version %d, want %d", form.Version, Version)
+	}
 	var c Customer
 	if err := json.Unmarshal(b, &c); err != nil {
-		return c, fmt.Errorf("roster document: %w", err)
-	}
-	if c.Version != Version {
-		return c, fmt.Errorf("roster document: version %d, want %d", c.Version, Version)
+		return Customer{}, fmt.Errorf("roster document: %w", err)
 	}
 	return c, nil
 }
