@@ -54,7 +54,7 @@ func Next(f Facts) Action {
 			continue
 		case !added:
 			return Action{Add: id}
-		case p.Behind > 0:
+		case p.Behind > 0 || lagging(f.Peers):
 			continue
 		case old.Disk != p.Disk:
 			return Action{Admit: &decision.Member{Node: p.Name, Disk: p.Disk, Site: old.Site}}
@@ -66,6 +66,17 @@ func Next(f Facts) Action {
 		}
 	}
 	return Action{}
+}
+
+// lagging tells whether this leader itself lacks what another counted node has:
+// then a new disk that is level with it may lack an acknowledged entry.
+func lagging(peers []replica.PeerStatus) bool {
+	for _, p := range peers {
+		if p.Counted && p.Ahead > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func member(all []decision.Member, node string) (decision.Member, bool) {

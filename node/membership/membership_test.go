@@ -42,6 +42,12 @@ func TestRule28_ReplacedDiskIsAdmittedStepByStep(t *testing.T) {
 		if !same || got.Admit != nil && *got.Admit != *tt.want.Admit {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
+		if tt.want.Admit != nil {
+			ahead := replica.PeerStatus{Name: "limburg", Connected: true, Counted: true, Ahead: 1}
+			if got := Next(Facts{Members: []decision.Member{tt.member}, Servers: tt.servers, Peers: []replica.PeerStatus{tt.peer, ahead}}); !got.None() {
+				t.Errorf("%s: this leader lags, and yet %+v", tt.name, got)
+			}
+		}
 		tt.peer.Connected = false
 		if got := Next(Facts{Members: []decision.Member{tt.member, {Node: "roubaix2", Disk: "x", Site: "roubaix"}}, Servers: tt.servers, Peers: []replica.PeerStatus{tt.peer}}); !got.None() {
 			t.Errorf("%s: not connected, and yet %+v", tt.name, got)

@@ -78,6 +78,9 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 	if err := prepare(ctx, p, o.Bin); err != nil {
 		return fmt.Errorf("preparing %s: %w", data, err)
 	}
+	if o.ReadyWithin == 0 {
+		o.ReadyWithin = time.Minute
+	}
 	say := func(format string, args ...any) { fmt.Fprintf(errOut, "local: "+format+"\n", args...) }
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -107,7 +110,7 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 		if err != nil {
 			return err
 		}
-		if err := awaitRoster(ctx, d); err != nil {
+		if err := awaitRoster(ctx, d, o.ReadyWithin); err != nil {
 			return err
 		}
 		return announce(p, d, o.JSON, out)
@@ -157,9 +160,6 @@ func announce(p plan, d Description, asJSON bool, out io.Writer) error {
 
 // awaitReady asks every part's /readyz until all answer 200.
 func awaitReady(ctx context.Context, p plan, within time.Duration) error {
-	if within <= 0 {
-		within = time.Minute
-	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	urls := map[string]string{"central": "http://" + p.address(offsetCentral) + "/readyz"}
@@ -189,7 +189,9 @@ func awaitReady(ctx context.Context, p plan, within time.Duration) error {
 
 // awaitRoster polls every node as the demo panel until each knows it: a node
 // that has not applied the roster yet is silent to an account it doesn't know.
-func awaitRoster(ctx context.Context, d Description) error {
+func awaitRoster(ctx context.Context, d Description, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	for _, n := range d.Nodes {
 		p, err := panel.New(panel.Config{Account: d.Demo.PlainAccount, Timeout: 300 * time.Millisecond})
 		if err != nil {
