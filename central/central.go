@@ -139,7 +139,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	g.Go(func() error { return broken(follower.Run(ctx, nodes)) })
 	g.Go(func() error { return reloadOn(ctx, reload, client, e.Log) })
 	if cfg.Demo != (DemoConfig{}) {
-		d := &demo{cfg.Demo, secrets, db, ring, owned, accounts}
+		d := &demo{cfg.Demo, secrets, db, ring, owned, accounts, follower.CustomerAdded}
 		g.Go(func() error { return d.Run(ctx) })
 	}
 	e.Log.Info("central runs", "listen", cfg.Listen, "version", version())

@@ -32,6 +32,7 @@ type demo struct {
 	ring     *keys.Ring
 	premises *premises.Premises
 	accounts *account.Accounts
+	added    func() // told when the customer is there
 }
 
 // Run tries until it is done or ctx ends.
@@ -84,6 +85,7 @@ func (d *demo) try(ctx context.Context, now time.Time, hash string) (done bool, 
 		return true, fmt.Errorf("demo customer: %w", err)
 	}
 	d.premises.Hint()
+	d.added()
 	return true, nil
 }
 

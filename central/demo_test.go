@@ -32,8 +32,9 @@ func TestDemoCustomerIsMadeOnce(t *testing.T) {
 	}
 	owned := premises.New(db, ring)
 	key := account.NewAPIKey()
+	added := 0
 	d := &demo{DemoConfig{Email: "demo@vedetta.example", Account: "A1B2C3D4", PlainAccount: "1234ABCD", ContactEmail: "c@vedetta.example", WebhookURL: "http://127.0.0.1:9/hook"},
-		demoSecrets{password: "geheim", apiKey: key, webhookSecret: "whsec_x", panelKey: []byte("0123456789abcdef")}, db, ring, owned, accounts}
+		demoSecrets{password: "geheim", apiKey: key, webhookSecret: "whsec_x", panelKey: []byte("0123456789abcdef")}, db, ring, owned, accounts, func() { added++ }}
 	hash, err := accounts.Hash(ctx, d.secrets.password)
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +49,9 @@ func TestDemoCustomerIsMadeOnce(t *testing.T) {
 		if done, err := d.try(ctx, now, hash); !done || err != nil {
 			t.Fatalf("done %v, %v", done, err)
 		}
+	}
+	if added != 1 {
+		t.Errorf("told %d times that the customer is there, want once", added)
 	}
 	doc, revision, err := owned.Document(ctx, demoCustomer)
 	if err != nil || revision != 1 || len(doc.Panels) != 2 || len(doc.Contacts) != 1 || len(doc.Rules) != 1 {

@@ -133,6 +133,22 @@ func Settle(ctx context.Context, tx *sql.Tx, k seal.Key, s decision.Settled, clo
 	return customer, change(ctx, tx, customer, ChangeNotification, s.Notification)
 }
 
+// SettleState notes what became of a notification whose customer's key is
+// destroyed: the body can't be opened any more, only the state changes. As in
+// settle, a double never takes a delivery away.
+func SettleState(ctx context.Context, tx *sql.Tx, s decision.Settled) (customer string, err error) {
+	beside := s.Double || s.State == decision.StatePending
+	err = tx.QueryRowContext(ctx, `UPDATE notifications SET attempts = CASE WHEN attempts < ?3 THEN ?3 ELSE attempts END,
+		state = CASE WHEN ?4 AND state <> 'pending' AND (?5 OR state = 'delivered') THEN state ELSE ?2 END WHERE id = ?1 RETURNING customer_id`,
+		s.Notification, string(s.State), s.Attempt, beside, !reached(s.State)).Scan(&customer)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("settle %s: %w", s.Notification, ErrNoNotification)
+	} else if err != nil {
+		return "", fmt.Errorf("settle %s: %w", s.Notification, err)
+	}
+	return customer, change(ctx, tx, customer, ChangeNotification, s.Notification)
+}
+
 // settle decides what a notification is after one more settled attempt. An
 // attempt that never began, or will be repeated, leaves it pending. A double
 // (rule 18) never takes a delivery away; where both attempts may have reached

@@ -1,13 +1,18 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"vedetta/central/keys"
+	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
 
@@ -90,10 +95,8 @@ func (b *batch) take(r mesh.Record) error {
 	switch r.Kind {
 	case mesh.KindMessage:
 		b.messages++
-		_, err := b.tx.ExecContext(b.ctx, `INSERT INTO entries(origin, number, day, record) VALUES(?1, ?2, ?3, ?4)`,
-			r.Origin.String(), int64(r.Number), int64(r.Day), r.Bytes)
-		if err != nil {
-			return fmt.Errorf("store entry: %w", err)
+		if err := b.storeEntry(r); err != nil {
+			return err
 		}
 		return b.wake("entry " + r.Position().String())
 	case mesh.KindDecision:
@@ -103,16 +106,89 @@ func (b *batch) take(r mesh.Record) error {
 	return fmt.Errorf("kind %d: %w", r.Kind, ErrKind)
 }
 
+// storeEntry writes an entry once. The cursor passes over what is stored; should
+// a row stand above it all the same, it must hold the same bytes.
+func (b *batch) storeEntry(r mesh.Record) error {
+	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO entries(origin, number, day, record) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(origin, number) DO NOTHING`,
+		r.Origin.String(), int64(r.Number), int64(r.Day), r.Bytes)
+	if err != nil {
+		return fmt.Errorf("store entry: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var stored []byte
+	err = b.tx.QueryRowContext(b.ctx, `SELECT record FROM entries WHERE origin = ?1 AND number = ?2`, r.Origin.String(), int64(r.Number)).Scan(&stored)
+	if err != nil {
+		return fmt.Errorf("read stored entry: %w", err)
+	}
+	if !bytes.Equal(stored, r.Bytes) {
+		return fmt.Errorf("stored entry: %w", ErrDiverged)
+	}
+	return nil
+}
+
 // waits says what a decision waits for; empty means that it was applied.
 type waits string
 
 func (b *batch) decide(r mesh.Record) error {
-	w, err := b.apply(r)
+	w, err := b.tryApply(r)
 	if err != nil || w == "" {
 		return err
 	}
-	_, err = b.tx.ExecContext(b.ctx, `INSERT INTO waiting(origin, number, awaits, record) VALUES(?1, ?2, ?3, ?4)
-		ON CONFLICT(origin, number) DO UPDATE SET awaits = ?3`, r.Origin.String(), int64(r.Number), string(w), r.Bytes)
+	return b.park(r.Origin.String(), r.Number, w, r.Bytes)
+}
+
+// tryApply takes back what a decision wrote that could not be carried out to
+// its end, and keeps it for repair: one record never holds up the others.
+func (b *batch) tryApply(r mesh.Record) (waits, error) {
+	if _, err := b.tx.ExecContext(b.ctx, `SAVEPOINT decision`); err != nil {
+		return "", fmt.Errorf("begin decision: %w", err)
+	}
+	w, err := b.apply(r)
+	if err != nil {
+		if stops(err) {
+			return "", err // the whole batch is taken back
+		}
+		if _, err := b.tx.ExecContext(b.ctx, `ROLLBACK TO decision`); err != nil {
+			return "", fmt.Errorf("take decision back: %w", err)
+		}
+		w = b.damaged(r.Position(), "not applied", err)
+	}
+	if _, err := b.tx.ExecContext(b.ctx, `RELEASE decision`); err != nil {
+		return "", fmt.Errorf("end decision: %w", err)
+	}
+	return w, nil
+}
+
+// stops tells whether err is not the record's own fault: the store, the keys
+// that can't be asked for now, a later form (rule 4), or the end of the program.
+// Of SQLite's errors only a violated constraint is the record's.
+func stops(err error) bool {
+	const constraint = 19 // primary result code SQLITE_CONSTRAINT
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		return coded.Code()&0xff != constraint
+	}
+	for _, stop := range []error{context.Canceled, context.DeadlineExceeded, keys.ErrMissing, decision.ErrVersion, sql.ErrTxDone, sql.ErrConnDone, driver.ErrBadConn} {
+		if errors.Is(err, stop) {
+			return true
+		}
+	}
+	return false
+}
+
+// damaged says so, for the operator, and what waits for nothing that comes by
+// itself: it is kept with the reason, and no cursor stands still for it (rule 22).
+func (b *batch) damaged(p mesh.Position, what string, err error) waits {
+	b.i.log.Error("decision kept for repair: "+what, "record", p.String(), "err", err)
+	reason := fmt.Sprintf("repair: %s: %v", what, err)
+	return waits(reason[:min(len(reason), 400)])
+}
+
+func (b *batch) park(origin string, number uint64, w waits, record []byte) error {
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO waiting(origin, number, awaits, record) VALUES(?1, ?2, ?3, ?4)
+		ON CONFLICT(origin, number) DO UPDATE SET awaits = ?3`, origin, int64(number), strings.ToValidUTF8(string(w), ""), record)
 	if err != nil {
 		return fmt.Errorf("let it wait: %w", err)
 	}
@@ -125,7 +201,14 @@ func (b *batch) wake(awaits string) error {
 	if err != nil {
 		return fmt.Errorf("wake: %w", err)
 	}
+	type broken struct {
+		origin string
+		number int64
+		record []byte
+		err    error
+	}
 	var woken []mesh.Record
+	var kept []broken
 	for rows.Next() {
 		var origin string
 		var number int64
@@ -135,12 +218,19 @@ func (b *batch) wake(awaits string) error {
 		}
 		r, err := mesh.Decode(bytes)
 		if err != nil {
-			return errors.Join(fmt.Errorf("waiting decision %s.%d: %w", origin, number, err), rows.Close())
+			kept = append(kept, broken{origin, number, bytes, err})
+			continue
 		}
 		woken = append(woken, r)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("wake: %w", err)
+	}
+	for _, k := range kept {
+		b.i.log.Error("decision kept for repair: stored form not read", "origin", k.origin, "number", k.number, "err", k.err)
+		if err := b.park(k.origin, uint64(k.number), waits("repair: stored form not read"), k.record); err != nil {
+			return err
+		}
 	}
 	sortRecords(woken)
 	for _, r := range woken {

@@ -14,9 +14,11 @@ import (
 	"vedetta/wire/seal"
 )
 
-// What is damaged waits for nothing that comes by itself: it is kept for the
-// operator, and no cursor stands still for it (rule 22).
-const damaged waits = "repair"
+var (
+	errOtherKey      = errors.New("sealed with another's key")
+	errOtherCustomer = errors.New("the verdict names another customer than its record")
+	errRing          = errors.New("a copy of a copy, more than 100 deep")
+)
 
 // apply carries one decision out, or says what it waits for.
 func (b *batch) apply(r mesh.Record) (waits, error) {
@@ -27,19 +29,18 @@ func (b *batch) apply(r mesh.Record) (waits, error) {
 	case errors.Is(err, keys.ErrMissing):
 		return "", err
 	case err != nil:
-		b.i.log.Error("decision not opened, kept for repair", "record", r.Position().String(), "err", err)
-		return damaged, nil
+		return b.damaged(r.Position(), "not opened", err), nil
 	}
 	d, err := decision.DecodeRecord(plain)
 	switch {
 	case errors.Is(err, decision.ErrVersion):
 		return "", err // rule 4: stop and say so
 	case err != nil:
-		b.i.log.Error("decision not read, kept for repair", "record", r.Position().String(), "err", err)
-		return damaged, nil
+		return b.damaged(r.Position(), "not read", err), nil
 	case d.Customer != key.Customer:
-		b.i.log.Error("decision is sealed with another's key, kept for repair", "record", r.Position().String())
-		return damaged, nil
+		return b.damaged(r.Position(), "form", errOtherKey), nil
+	case d.Verdict != nil && d.Verdict.Customer != d.Customer:
+		return b.damaged(r.Position(), "form", errOtherCustomer), nil
 	}
 	switch {
 	case d.Verdict != nil:
@@ -47,17 +48,22 @@ func (b *batch) apply(r mesh.Record) (waits, error) {
 	case d.Claimed != nil:
 		customer, err := history.Claim(b.ctx, b.tx, d.Claimed.Notification, d.Claimed.Attempt)
 		return b.ofNotification(d.Claimed.Notification, customer, err)
+	case d.Settled != nil && d.Customer == "": // the customer's key is destroyed, the decision is sealed with its day's
+		customer, err := history.SettleState(b.ctx, b.tx, *d.Settled)
+		return b.ofNotification(d.Settled.Notification, customer, err)
 	case d.Settled != nil:
 		customer, err := history.Settle(b.ctx, b.tx, key.Key, *d.Settled, d.ClockMs)
 		return b.ofNotification(d.Settled.Notification, customer, err)
+	case d.Destroyed != nil: // rows are deleted by the privacy part
+		b.i.ring.Destroyed(d.Destroyed.Customer, d.Destroyed.Day)
 	}
-	return "", nil // keys destroyed: the ring forgets them, rows are deleted by the privacy part
+	return "", nil
 }
 
 func (b *batch) missingKey(r mesh.Record) (waits, error) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
-		return damaged, nil
+		return b.damaged(r.Position(), "names no key", err), nil
 	}
 	return waits(awaitKey(id)), nil
 }
@@ -83,6 +89,10 @@ func (b *batch) verdict(d decision.Record, k seal.Key) (waits, error) {
 			return "", err
 		case !found:
 			return waits("entry " + v.Entry.String()), nil
+		case d.Part > 0 && ruling == "":
+			return waits("ruling " + v.Entry.String()), nil // the verdict itself still waits
+		case d.Part > 0:
+			return b.plan(d, k)
 		case ruling != "":
 			return "", nil // decided once
 		}
@@ -112,12 +122,34 @@ func (b *batch) verdict(d decision.Record, k seal.Key) (waits, error) {
 	if err := b.wake("ruling " + v.Entry.String()); err != nil {
 		return "", err
 	}
+	return "", b.wakePlan(v)
+}
+
+func (b *batch) wakePlan(v *decision.Verdict) error {
 	for _, n := range v.Plan {
 		if err := b.wake("notification " + n.ID); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return "", nil
+	return nil
+}
+
+// plan writes a further part of a long plan, whose verdict is here.
+func (b *batch) plan(d decision.Record, k seal.Key) (waits, error) {
+	if err := b.putPlan(d, k); err != nil {
+		return "", err
+	}
+	return "", b.wakePlan(d.Verdict)
+}
+
+func (b *batch) putPlan(d decision.Record, k seal.Key) error {
+	for _, n := range d.Verdict.Plan {
+		if err := history.PutNotification(b.ctx, b.tx, k, d.Customer, n, d.ClockMs); err != nil {
+			return err
+		}
+	}
+	b.customers[d.Customer] = true
+	return nil
 }
 
 // message opens the entry that a verdict is about.
@@ -139,13 +171,11 @@ func (b *batch) message(v *decision.Verdict) (*entry.Message, waits, error) {
 	case errors.Is(err, keys.ErrMissing):
 		return nil, "", err
 	case err != nil:
-		b.i.log.Error("entry not opened, its verdict is kept for repair", "entry", v.Entry.String(), "err", err)
-		return nil, damaged, nil
+		return nil, b.damaged(v.Entry, "its entry not opened", err), nil
 	}
 	m, err := entry.Unmarshal(plain)
 	if err != nil {
-		b.i.log.Error("entry not read, its verdict is kept for repair", "entry", v.Entry.String(), "err", err)
-		return nil, damaged, nil
+		return nil, b.damaged(v.Entry, "its entry not read", err), nil
 	}
 	return &m, "", nil
 }
@@ -175,7 +205,7 @@ func (b *batch) copy(v *decision.Verdict) (waits, error) {
 		}
 		of.Number = uint64(number.Int64)
 	}
-	return damaged, nil
+	return b.damaged(v.Entry, "copy", errRing), nil
 }
 
 // events writes a verdict's events and their plan.
@@ -206,13 +236,7 @@ func (b *batch) events(d decision.Record, k seal.Key, msg *entry.Message) (waits
 			return "", err
 		}
 	}
-	for _, n := range v.Plan {
-		if err := history.PutNotification(b.ctx, b.tx, k, v.Customer, n, d.ClockMs); err != nil {
-			return "", err
-		}
-	}
-	b.customers[v.Customer] = true
-	return "", nil
+	return "", b.putPlan(d, k)
 }
 
 // ruling is what was decided about an entry, empty when nothing yet.

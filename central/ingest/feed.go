@@ -157,6 +157,11 @@ func read(ctx context.Context, r io.Reader, out chan<- mesh.Record) error {
 // store applies what has come, as much at once as there is.
 func (i *Ingest) store(ctx context.Context, in <-chan mesh.Record, confirm chan map[mesh.Origin]uint64) error {
 	changed := i.ring.Changed()
+	// What waits may have come between two feeds, or before a restart: Changed
+	// and added tell only what comes from here on.
+	if err := i.Retry(ctx); err != nil {
+		return err
+	}
 	quiet := time.NewTimer(quietAfter)
 	defer quiet.Stop()
 	for {
@@ -168,6 +173,11 @@ func (i *Ingest) store(ctx context.Context, in <-chan mesh.Record, confirm chan 
 			return errQuiet
 		case <-changed:
 			changed = i.ring.Changed()
+			if err := i.Retry(ctx); err != nil {
+				return err
+			}
+			continue
+		case <-i.added:
 			if err := i.Retry(ctx); err != nil {
 				return err
 			}

@@ -46,21 +46,25 @@ type Ingest struct {
 
 	applied *prometheus.CounterVec
 	waiting prometheus.Gauge
+	repair  prometheus.Gauge
+	added   chan struct{} // a hint that a customer was inserted, one is enough
 	lag     prometheus.Gauge
 	state   state
 }
 
 // New starts nothing.
 func New(db *store.DB, ring *keys.Ring, hub *history.Hub, e env.Env) *Ingest {
-	i := &Ingest{db: db, ring: ring, hub: hub, log: e.Log,
+	i := &Ingest{db: db, ring: ring, hub: hub, log: e.Log, added: make(chan struct{}, 1),
 		applied: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_ingest_records_total", Help: "Records from the mesh, by kind."}, []string{"kind"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "vedetta_ingest_waiting", Help: "Decisions that wait for their entry, plan or key."}),
+			Name: "vedetta_ingest_waiting", Help: "Decisions that wait for their entry, plan, customer or key."}),
+		repair: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vedetta_ingest_repair", Help: "Decisions that could not be applied and are kept for the operator; counted in vedetta_ingest_waiting too."}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "vedetta_follower_lag_seconds", Help: "Time since all that the mesh sent was stored.", ConstLabels: prometheus.Labels{"follower": "ingest"}}),
 	}
-	e.Metrics.MustRegister(i.applied, i.waiting, i.lag)
+	e.Metrics.MustRegister(i.applied, i.waiting, i.repair, i.lag)
 	return i
 }
 
@@ -103,10 +107,20 @@ func (i *Ingest) Apply(ctx context.Context, records []mesh.Record) error {
 	})
 }
 
-// Retry applies what waited for keys that have come since.
+// CustomerAdded says that a customer's row was committed: what waited for it
+// is applied. It never blocks.
+func (i *Ingest) CustomerAdded() {
+	select {
+	case i.added <- struct{}{}:
+	default:
+	}
+}
+
+// Retry applies what waited for keys and customers that have come since.
 func (i *Ingest) Retry(ctx context.Context) error {
 	return i.inBatch(ctx, func(b *batch) error {
-		rows, err := b.tx.QueryContext(ctx, `SELECT DISTINCT awaits FROM waiting WHERE awaits LIKE 'key %'`)
+		rows, err := b.tx.QueryContext(ctx, `SELECT DISTINCT awaits FROM waiting WHERE awaits LIKE 'key %'
+			UNION SELECT DISTINCT awaits FROM waiting WHERE awaits IN (SELECT 'customer ' || id FROM customers)`)
 		if err != nil {
 			return err
 		}
@@ -122,12 +136,17 @@ func (i *Ingest) Retry(ctx context.Context) error {
 			return err
 		}
 		for _, a := range awaits {
-			if id, err := parseKey(a); err == nil {
-				if _, err := b.i.ring.ByID(id); err == nil {
-					if err := b.wake(a); err != nil {
-						return err
-					}
+			if strings.HasPrefix(a, keyPrefix) {
+				id, err := parseKey(a)
+				if err == nil {
+					_, err = b.i.ring.ByID(id)
 				}
+				if err != nil {
+					continue // still not here
+				}
+			}
+			if err := b.wake(a); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -137,18 +156,19 @@ func (i *Ingest) Retry(ctx context.Context) error {
 // inBatch runs fn in one transaction and afterwards tells the followers.
 func (i *Ingest) inBatch(ctx context.Context, fn func(*batch) error) error {
 	b := &batch{ctx: ctx, i: i, cursors: map[mesh.Origin]*cursor{}, customers: map[string]bool{}}
-	var waits int
+	var waits, repairs int
 	err := i.db.Write(ctx, func(tx *sql.Tx) error {
 		b.tx = tx
 		if err := fn(b); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `SELECT count(*) FROM waiting`).Scan(&waits)
+		return tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(CASE WHEN awaits LIKE 'repair%' THEN 1 ELSE 0 END), 0) FROM waiting`).Scan(&waits, &repairs)
 	})
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	i.waiting.Set(float64(waits))
+	i.repair.Set(float64(repairs))
 	i.applied.WithLabelValues("message").Add(float64(b.messages))
 	i.applied.WithLabelValues("decision").Add(float64(b.decisions))
 	for c := range b.customers {

@@ -195,9 +195,7 @@ func TestRule22_MissingKeyHoldsUpNobody(t *testing.T) {
 	a.Verdict(s.Mesh, a.Message(s.Mesh))
 	key := s.Mesh.Key(centraltest.Customer)
 	s.Mesh.Forget(centraltest.Customer)
-	if err := s.Ring.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s.Restart(t)
 	apply(t, s, s.Mesh.Records())
 	if waiting(t, s) != 1 {
 		t.Fatalf("%d wait, want 1", waiting(t, s))

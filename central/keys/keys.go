@@ -4,7 +4,7 @@
 //
 // While the mesh has not been reached since the start, the ring is not ready
 // and central says so. A key that the mesh no longer lists is destroyed and is
-// forgotten here with the next refresh. New starts nothing; Run refreshes until
+// forgotten here, see missingFor. New starts nothing; Run refreshes until
 // its context ends and is the only goroutine.
 package keys
 
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -24,6 +25,14 @@ import (
 
 // Central is the customer id of central's own keys.
 const Central = "central"
+
+// missingFor is how long a key must be missing from every refresh before it is
+// forgotten, from the first that lacks it: two at least, this far apart. A
+// refresh may come from a node that lags and doesn't list a key made a moment
+// ago, or by another node for this very ring; one such answer must not take the
+// key away. What the mesh's journal says is destroyed goes at once, see Destroyed;
+// a node that lags behind that may bring it back for this long.
+const missingFor = 30 * time.Second
 
 // Mesh calls a method at any node that can be reached.
 type Mesh interface {
@@ -45,6 +54,7 @@ type Ring struct {
 	mu        sync.RWMutex // guards the variables below; never held while waiting
 	byID      map[seal.KeyID]Owned
 	customers map[string]seal.Key
+	missing   map[seal.KeyID]time.Time // since when every refresh lacks it
 	changed   chan struct{}
 	refreshed time.Time
 }
@@ -58,7 +68,8 @@ type Owned struct {
 
 // New makes an empty ring.
 func New(m Mesh, e env.Env) *Ring {
-	return &Ring{mesh: m, log: e.Log, byID: map[seal.KeyID]Owned{}, customers: map[string]seal.Key{}, changed: make(chan struct{})}
+	return &Ring{mesh: m, log: e.Log, byID: map[seal.KeyID]Owned{}, customers: map[string]seal.Key{},
+		missing: map[seal.KeyID]time.Time{}, changed: make(chan struct{})}
 }
 
 // Forms of the calls central.keys and central.open (node/uplink answers them).
@@ -135,7 +146,7 @@ func (r *Ring) Run(ctx context.Context) error {
 	}
 }
 
-// Refresh takes over what the mesh lists now, and forgets all else.
+// Refresh takes over what the mesh lists now, and forgets what is missing for long.
 func (r *Ring) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -163,24 +174,57 @@ func (r *Ring) Refresh(ctx context.Context) error {
 		}
 		byID[k.ID] = Owned{Key: k, Day: mesh.Day(*w.Day)}
 	}
-	r.take(byID, customers)
+	r.take(byID, customers, time.Now())
 	return nil
 }
 
-func (r *Ring) take(byID map[seal.KeyID]Owned, customers map[string]seal.Key) {
+func (r *Ring) take(byID map[seal.KeyID]Owned, customers map[string]seal.Key, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	news := false
-	for id := range byID {
+	for id, k := range byID {
 		if _, had := r.byID[id]; !had {
 			news = true
 		}
+		r.byID[id] = k
+		delete(r.missing, id)
 	}
-	r.byID, r.customers, r.refreshed = byID, customers, time.Now()
+	maps.Copy(r.customers, customers)
+	for id, k := range r.byID {
+		if _, listed := byID[id]; listed {
+			continue
+		}
+		since, known := r.missing[id]
+		switch {
+		case !known:
+			r.missing[id] = now
+		case now.Sub(since) >= missingFor:
+			delete(r.byID, id)
+			delete(r.missing, id)
+			if r.customers[k.Customer].ID == id {
+				delete(r.customers, k.Customer)
+			}
+		}
+	}
+	r.refreshed = now
 	if news {
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
+}
+
+// Destroyed forgets what the mesh decided to destroy: a customer's key, or a
+// day's when customer is empty. Neither is ever made anew.
+func (r *Ring) Destroyed(customer string, day mesh.Day) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, k := range r.byID {
+		if k.Customer == customer && (customer != "" || k.Day == day) {
+			delete(r.byID, id)
+			delete(r.missing, id)
+		}
+	}
+	delete(r.customers, customer)
 }
 
 // Ready tells whether central's own key is here: without it nothing personal

@@ -3,6 +3,7 @@ package keys_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vedetta/central/centraltest"
@@ -48,14 +49,47 @@ func TestRing(t *testing.T) {
 	if o, err := r.ByID(m.DayKey(20000).ID); err != nil || o.Customer != "" || o.Day != 20000 {
 		t.Errorf("day key: %+v %v", o, err)
 	}
-	// What the mesh no longer lists is forgotten here.
-	m.Forget("demo")
-	if err := r.Refresh(ctx); err != nil {
-		t.Fatal(err)
-	}
+	r.Destroyed("demo", 0)
 	if _, err := r.ByID(demo.ID); !errors.Is(err, keys.ErrUnknown) {
 		t.Errorf("destroyed key: %v, want ErrUnknown", err)
 	}
+	r.Destroyed("", 20000)
+	if _, err := r.ByID(m.DayKey(20000).ID); !errors.Is(err, keys.ErrUnknown) || !r.Ready() {
+		t.Errorf("destroyed day key: %v, want ErrUnknown; ready %v", err, r.Ready())
+	}
+}
+
+// One answer of a node that lags takes no key away; what every refresh lacks
+// for 30 s is forgotten.
+func TestRefreshFromLaggingNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, ctx := centraltest.New(), t.Context()
+		r := keys.New(m, env.Quiet(1))
+		k, err := r.Customer(ctx, "demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := func(wait time.Duration, listed, want bool) {
+			t.Helper()
+			time.Sleep(wait)
+			if m.Forget("demo"); listed {
+				m.Learn("demo", k)
+			}
+			if err := r.Refresh(ctx); err != nil {
+				t.Fatal(err)
+			}
+			_, byID := r.ByID(k.ID)
+			_, of := r.Of("demo")
+			if (byID == nil) != want || (of == nil) != want {
+				t.Fatalf("key by id: %v, by customer: %v; want it here: %v", byID, of, want)
+			}
+		}
+		step(0, false, true)
+		step(29*time.Second, false, true)
+		step(time.Second/2, true, true) // listed again: counted anew
+		step(time.Minute, false, true)
+		step(30*time.Second, false, false)
+	})
 }
 
 func TestOpenRecord(t *testing.T) {

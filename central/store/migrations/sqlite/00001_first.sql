@@ -100,7 +100,8 @@ CREATE TABLE entries (
 CREATE INDEX entries_copy ON entries(copy_origin, copy_number);
 
 -- Decisions that can't be applied yet. awaits: "entry POSITION", "ruling
--- POSITION", "notification ID" or "key HEX".
+-- POSITION", "notification ID", "customer ID", "key HEX", or "repair: " and
+-- why it can't be applied.
 CREATE TABLE waiting (
   origin        TEXT NOT NULL,        -- of the decision
   number        INTEGER NOT NULL,
