@@ -116,7 +116,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		return err
 	}
 	leaders, err := leadership.New(leadership.Config{Self: self, Founding: cfg.founding()}, leadership.Parts{
-		Raft: log, Caller: lk, View: view, Ready: gate.Ready, Ages: alerts.Ages, Offset: gate.Offset, Wrap: meshKey.Wrap,
+		Raft: log, Caller: lk, View: view, Ready: gate.Ready, Ages: alerts.Ages, Offset: gate.Offset, Wrap: meshKey.Wrap, HandOver: raft.TransferLeadership,
 	}, e.Split("leadership"))
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ func TestThreeNodes(t *testing.T) {
 	wg.Wait()
 	m.same(1000)
 
+	if _, _, err := lead.Propose(ctx, make([]byte, MaxCommand+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("propose above the limit: %v, want ErrTooLarge", err)
+	}
 	for _, n := range m.nodes {
 		if n == lead {
 			continue

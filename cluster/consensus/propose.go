@@ -12,6 +12,10 @@ import (
 // MaxCommand is the greatest command, so that one never holds up heartbeats.
 const MaxCommand = 1 << 20
 
+// ErrTooLarge: the command is above MaxCommand; nothing was done, and it never
+// will be however often it is tried.
+var ErrTooLarge = errors.New("the command is too large")
+
 // Propose has a command committed and applied, at the leader only. It returns
 // the command's index and what this node's state machine made of it. After a
 // *NotLeader, ErrNotRunning or a refusal nothing was done; after ErrUnknown the
@@ -19,7 +23,7 @@ const MaxCommand = 1 << 20
 // it is tried again (rule 19).
 func (c *Consensus) Propose(ctx context.Context, data []byte) (index uint64, result any, err error) {
 	if len(data) > MaxCommand {
-		return 0, nil, fmt.Errorf("command of %d bytes, want at most %d", len(data), MaxCommand)
+		return 0, nil, fmt.Errorf("command of %d bytes, want at most %d: %w", len(data), MaxCommand, ErrTooLarge)
 	}
 	r, err := c.running()
 	if err != nil {

@@ -188,6 +188,24 @@ func TestRule16_FSMStopsWhenOtherBytesAreStored(t *testing.T) {
 	}
 }
 
+func TestRule19_ViewGivesTheResultOfAProposal(t *testing.T) {
+	m := founded(t)
+	id := m.id()
+	first := m.raw(encode(t, id, m.first, m.decide(5, events(at(arezzo, 1), "c1", "x", 2, true))))
+	f, j := shell(t, m)
+	if _, ok := f.View().Result(id); ok {
+		t.Error("a result before the command was applied")
+	}
+	f.ApplyBatch(logs(m))
+	j.flush()
+	got, ok := f.View().Result(id)
+	equal(t, "known", ok, true)
+	equal(t, "result", string(got.Marshal()), string(first.Marshal()))
+	got.Claims[0].Attempt = 99 // the caller's
+	got, _ = f.View().Result(id)
+	equal(t, "again", string(got.Marshal()), string(first.Marshal()))
+}
+
 func TestViewReadsAndTells(t *testing.T) {
 	m := founded(t)
 	v := events(at(arezzo, 1), "c1", "x", 2, true)

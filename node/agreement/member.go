@@ -28,9 +28,16 @@ func (s *State) admit(a decision.Admit) Result {
 	return Result{}
 }
 
-// assign gives shards to holders, each with the shard's next epoch. The epoch's
-// clock is not below the proposer's: else, when the agreement's clock catches up
-// after a pause, the wait of rule 24 would be shorter than it says.
+// maxSinceMs is how far an epoch's clock may lie ahead of the agreement's: what
+// the latter moves at most, at a tick a second, while rule 24 waits.
+const maxSinceMs = ResolveMs / second * MaxTickMs
+
+// assign gives shards to holders, each with the shard's next epoch; who holds a
+// shard keeps it under the present epoch, for an assignment whose answer was lost
+// is proposed again. The epoch's clock is not below the proposer's: else, when
+// the agreement's clock catches up after a pause, the wait of rule 24 would be
+// shorter than it says. A proposer whose clock is far ahead can't put it off for
+// longer than maxSinceMs.
 func (s *State) assign(a decision.Assign, firstMs int64) Result {
 	var seen [Shards]bool
 	for _, n := range a.Shards {
@@ -46,7 +53,9 @@ func (s *State) assign(a decision.Assign, firstMs int64) Result {
 	var r Result
 	for _, n := range a.Shards {
 		sh := &s.shards[n.Shard]
-		*sh = Shard{Holder: n.Holder, Epoch: sh.Epoch + 1, SinceMs: max(s.clock, firstMs)}
+		if sh.Epoch == 0 || sh.Holder != n.Holder {
+			*sh = Shard{Holder: n.Holder, Epoch: sh.Epoch + 1, SinceMs: min(max(s.clock, firstMs), s.clock+maxSinceMs)}
+		}
 		r.Epochs = append(r.Epochs, sh.Epoch)
 	}
 	return r

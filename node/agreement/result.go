@@ -3,6 +3,7 @@ package agreement
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
@@ -91,6 +92,15 @@ func ParseResult(b []byte) (Result, error) {
 		return r, fmt.Errorf("result of a proposal: %w", err)
 	}
 	return r, nil
+}
+
+func (r Result) clone() Result {
+	if r.Refusal != nil {
+		why := *r.Refusal
+		r.Refusal = &why
+	}
+	r.Claims, r.Outcomes, r.Epochs = slices.Clone(r.Claims), slices.Clone(r.Outcomes), slices.Clone(r.Epochs)
+	return r
 }
 
 // Err is the refusal, or nil.

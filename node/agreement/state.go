@@ -81,7 +81,7 @@ type Tail struct {
 // Shard is who holds one shard (rules 17, 25).
 type Shard struct {
 	Holder  mesh.Origin `json:"holder,omitzero"` // zero: nobody
-	Epoch   uint64      `json:"epoch"`           // rises with every assignment
+	Epoch   uint64      `json:"epoch"`           // rises with every other holder
 	SinceMs int64       `json:"since"`           // the epoch's clock: the later of the agreement's and its proposer's
 }
 

@@ -346,6 +346,34 @@ func TestRule24_ResolvingWaitsTwelveSeconds(t *testing.T) {
 	equal(t, "resolved", m.ok(settle(o)).Outcomes[0].State, decision.StateUnknown)
 }
 
+// An assignment whose answer was lost comes again under another id.
+func TestRule17_AssignedAgainKeepsTheEpoch(t *testing.T) {
+	m := founded(t)
+	before := m.s.shards[5]
+	m.pass(time.Minute)
+	r := m.ok(decision.Assign{Shards: []decision.Assignment{{Shard: 5, Holder: arezzo}, {Shard: 9, Holder: roubaix}}})
+	equal(t, "unchanged", m.s.shards[5], before)
+	equal(t, "another holder's epoch", m.s.shards[9].Epoch, before.Epoch+1)
+	equal(t, "answer", string(mustJSON(t, r.Epochs)), string(mustJSON(t, []uint64{before.Epoch, before.Epoch + 1})))
+}
+
+// Neither a proposer's wrong clock puts resolving off for long, nor is the wait
+// shorter than 12 s while the agreement's clock catches up by a minute a second.
+func TestRule24_TheWaitIsBounded(t *testing.T) {
+	m := founded(t)
+	m.first = start + 10*24*hour
+	m.assign(roubaix)
+	since := m.s.shards[5].SinceMs
+	equal(t, "since", since, start+12*minute)
+	ticks := int64(0)
+	for ; m.s.clock < since+ResolveMs; ticks++ {
+		m.ok(decision.Tick{Now: m.first})
+	}
+	if (ticks-1)*second < ResolveMs {
+		t.Errorf("%d ticks while catching up, want the 12 s between the first and the last", ticks)
+	}
+}
+
 func TestRule28_AdmitReplacesTheFormerDisk(t *testing.T) {
 	m := founded(t)
 	m.no(ReasonMember, decision.Admit{Member: decision.Member{Node: "x", Disk: "d", Site: "elsewhere"}})

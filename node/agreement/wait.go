@@ -3,6 +3,8 @@ package agreement
 import (
 	"context"
 	"fmt"
+
+	"vedetta/wire/decision"
 )
 
 // WaitIndex returns when this node has applied the log up to index, so that who
@@ -19,4 +21,14 @@ func (v *View) WaitIndex(ctx context.Context, index uint64) error {
 		case <-changed:
 		}
 	}
+}
+
+// Result is what a proposal first gave, once this node has applied it and for
+// ProposalMs (rule 19). False tells nothing: it may be under way, forgotten, or
+// refused as stale.
+func (v *View) Result(id decision.ProposalID) (Result, bool) {
+	v.f.mu.RLock()
+	defer v.f.mu.RUnlock()
+	p, ok := v.f.state.proposals[id]
+	return p.Result.clone(), ok
 }

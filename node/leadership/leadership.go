@@ -81,7 +81,7 @@ type View interface {
 	DayKey(mesh.Day) (seal.Key, bool)
 }
 
-// Parts are what leadership talks to; all are required.
+// Parts are what leadership talks to; all but HandOver are required.
 type Parts struct {
 	Raft   Raft
 	Caller Caller
@@ -90,6 +90,8 @@ type Parts struct {
 	Ages   func(now time.Time) (undecided, due time.Duration)         // alerting.Follower.Ages
 	Offset func() time.Duration                                       // this node's clock minus the nodes' median
 	Wrap   func(k seal.Key, owner string) (wrapped []byte, err error) // seal.MeshKey.Wrap
+
+	HandOver func(context.Context) error // gives Raft's leadership to another node; nil: this one keeps it
 }
 
 // Leadership is this node's part.
@@ -100,6 +102,8 @@ type Leadership struct {
 
 	mu       sync.Mutex
 	assigner *Assigner // nil: this node isn't the Raft leader
+
+	handedOver time.Time // last try, by tick's goroutine alone
 
 	assigned prometheus.Counter
 	clockOff prometheus.Gauge
@@ -115,7 +119,7 @@ func New(cfg Config, parts Parts, e env.Env) (*Leadership, error) {
 		assigned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vedetta_shards_assigned_total", Help: "Shards that this node, as Raft leader, gave to a holder."}),
 		clockOff: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "vedetta_agreement_clock_offset_seconds", Help: "Agreement's clock minus this node's, at the Raft leader."}),
+			Name: "vedetta_agreement_clock_offset_seconds", Help: "Agreement's clock minus the median of the nodes' clocks, at the Raft leader."}),
 		alarm: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "vedetta_agreement_clock_alarm", Help: "1: the Raft leader's clock has left the median of the nodes' clocks."}),
 	}
@@ -247,14 +251,13 @@ func (l *Leadership) leads(ctx context.Context) bool {
 	if !self || had {
 		return self
 	}
-	elected := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := l.parts.Raft.Barrier(ctx); err != nil {
 		return false
 	}
 	l.mu.Lock()
-	l.assigner = NewAssigner(elected)
+	l.assigner = NewAssigner(time.Now()) // until now renewals were refused: nobody was silent
 	l.mu.Unlock()
 	return true
 }
@@ -269,9 +272,9 @@ func (l *Leadership) found(ctx context.Context) {
 }
 
 // putDayKeys puts the keys of today and tomorrow, by the agreement's clock and
-// by this node's: without today's nothing can be decided.
+// by the nodes': without today's nothing can be decided.
 func (l *Leadership) putDayKeys(ctx context.Context) {
-	for _, now := range []time.Time{l.parts.View.Clock(), time.Now()} {
+	for _, now := range []time.Time{l.parts.View.Clock(), l.median()} {
 		for ahead := range mesh.Day(2) {
 			day := mesh.DayOf(now) + ahead
 			if _, ok := l.parts.View.DayKey(day); ok {
@@ -288,29 +291,52 @@ func (l *Leadership) putDayKeys(ctx context.Context) {
 	}
 }
 
-// tick moves the agreement's clock to this node's (rule 20): the state machine
-// lets it go 60 s ahead at most, and never back.
+// median is the nodes' time: this node's own clock may be wrong.
+func (l *Leadership) median() time.Time { return time.Now().Add(-l.parts.Offset()) }
+
+// tick moves the agreement's clock to the median of the nodes' (rule 20): the
+// state machine lets it go 60 s ahead at most, and never back. A clock that is
+// ahead goes on at half the pace until the nodes have caught up: nothing would
+// fall due while it stood. A leader with a wrong clock hands over, once a minute
+// at most, for the next may see itself as wrong too.
 func (l *Leadership) tick(ctx context.Context) {
 	if _, self := l.parts.Raft.Leader(); !self || l.parts.View.Generation() == 0 {
 		l.alarm.Set(0)
 		return
 	}
-	now := time.Now()
-	l.clockOff.Set(l.parts.View.Clock().Sub(now).Seconds())
-	if off := l.parts.Offset(); off.Abs() > l.cfg.ClockBound {
-		l.alarm.Set(1)
-		l.log.Error("the agreement's clock leaves the median of the nodes' clocks", "offset", off.String())
-	} else {
-		l.alarm.Set(0)
+	now, clock := l.median(), l.parts.View.Clock()
+	l.clockOff.Set(clock.Sub(now).Seconds())
+	if !clock.Before(now) {
+		now = clock.Add(l.cfg.TickEvery / 2)
 	}
 	l.propose(ctx, decision.Tick{Now: now.UnixMilli()})
+	off := l.parts.Offset()
+	if off.Abs() <= l.cfg.ClockBound {
+		l.alarm.Set(0)
+		return
+	}
+	l.alarm.Set(1)
+	l.log.Error("the Raft leader's clock has left the median of the nodes' clocks", "offset", off.String())
+	if l.parts.HandOver == nil || !l.handedOver.IsZero() && time.Since(l.handedOver) < time.Minute {
+		return
+	}
+	l.handedOver = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := l.parts.HandOver(ctx); err != nil && ctx.Err() == nil {
+		l.log.Warn("leadership not handed over", "err", err)
+	}
 }
 
 // propose puts a command into this leader's own log: one that has lost the
 // election meanwhile must not reach its follower. What fails is judged anew at
 // the next look.
 func (l *Leadership) propose(ctx context.Context, body decision.Body) bool {
-	command, err := decision.EncodeCommand(proposal.NewID(), time.Now().UnixMilli(), body)
+	first := l.median()
+	if clock := l.parts.View.Clock(); clock.After(first) {
+		first = clock // else it would be stale when the agreement's clock is far ahead
+	}
+	command, err := decision.EncodeCommand(proposal.NewID(), first.UnixMilli(), body)
 	if err != nil {
 		l.log.Error("command not encoded", "command", fmt.Sprintf("%T", body), "err", err)
 		return false

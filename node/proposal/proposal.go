@@ -4,7 +4,8 @@
 // however often an answer was lost (rule 19).
 //
 // What is true after Propose returned a result: the command is applied at this
-// node too. After an error it is unknown whether it ever will be.
+// node too. After an error it is unknown whether it ever will be, but for
+// consensus.ErrTooLarge: it never will.
 package proposal
 
 import (
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"vedetta/cluster/consensus"
 	"vedetta/node/agreement"
 	"vedetta/wire/decision"
 )
@@ -38,9 +40,14 @@ type Caller interface {
 	Call(ctx context.Context, peer, method string, req []byte) ([]byte, error)
 }
 
-// Applied waits until this node has applied the log up to index.
+// Applied is what this node has applied: agreement.View.
 type Applied interface {
+	// WaitIndex waits until this node has applied the log up to index.
 	WaitIndex(ctx context.Context, index uint64) error
+	// Result is what a proposal gave; false: not known here.
+	Result(id decision.ProposalID) (agreement.Result, bool)
+	// Clock is the agreement's, zero before Found.
+	Clock() time.Time
 }
 
 // Proposer proposes for this node.
@@ -64,27 +71,58 @@ func NewID() decision.ProposalID {
 
 // Propose repeats the command under one id until it has a result or ctx ends.
 func (p *Proposer) Propose(ctx context.Context, body decision.Body) (agreement.Result, error) {
-	return p.ProposeAs(ctx, NewID(), time.Now(), body)
+	return p.ProposeAs(ctx, NewID(), p.Now(), body)
 }
 
-// ProposeAs is Propose under an id drawn before, first tried at first: for who
-// must go on with the same proposal later (rule 19).
+// Now is the time of a first try: not before the agreement's clock, which judges
+// a proposal's age. A node whose clock is behind could propose nothing else.
+func (p *Proposer) Now() time.Time {
+	now := time.Now()
+	if clock := p.applied.Clock(); clock.After(now) {
+		return clock
+	}
+	return now
+}
+
+// ProposeAs is Propose under an id drawn before, first tried at first, which is
+// what Now was then: for who must go on with the same proposal later (rule 19).
+// It is never made younger: what it gave may be forgotten.
 func (p *Proposer) ProposeAs(ctx context.Context, id decision.ProposalID, first time.Time, body decision.Body) (agreement.Result, error) {
 	command, err := decision.EncodeCommand(id, first.UnixMilli(), body)
 	if err != nil {
 		return agreement.Result{}, err
+	}
+	if err := fits(command); err != nil {
+		return agreement.Result{}, fmt.Errorf("proposal %s: %w", id, err)
 	}
 	for {
 		res, err := p.once(ctx, command)
 		if err == nil {
 			return res, p.applied.WaitIndex(ctx, res.Index)
 		}
+		if errors.Is(err, consensus.ErrTooLarge) {
+			return agreement.Result{}, fmt.Errorf("proposal %s: %w", id, err)
+		}
 		select {
 		case <-ctx.Done():
-			return agreement.Result{}, fmt.Errorf("proposal %s: %w; last try: %w", id, ctx.Err(), err)
 		case <-time.After(again):
 		}
+		// The answer may be lost while this node has applied the command itself.
+		if res, ok := p.applied.Result(id); ok {
+			return res, nil
+		}
+		if ctx.Err() != nil {
+			return agreement.Result{}, fmt.Errorf("proposal %s: %w; last try: %w", id, ctx.Err(), err)
+		}
 	}
+}
+
+// fits refuses what the log never takes.
+func fits(command []byte) error {
+	if len(command) > consensus.MaxCommand {
+		return fmt.Errorf("%d bytes, want at most %d: %w", len(command), consensus.MaxCommand, consensus.ErrTooLarge)
+	}
+	return nil
 }
 
 func (p *Proposer) once(ctx context.Context, command []byte) (agreement.Result, error) {
@@ -108,6 +146,9 @@ func (p *Proposer) once(ctx context.Context, command []byte) (agreement.Result, 
 // Answer is the leader's side of Method. A command that can't be read is
 // refused here: once in the log it would stop every node (rule 4).
 func (p *Proposer) Answer(ctx context.Context, command []byte) ([]byte, error) {
+	if err := fits(command); err != nil {
+		return nil, err
+	}
 	if _, err := decision.DecodeCommand(command); err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (id *ProposalID) UnmarshalText(b []byte) error {
 // Command is one entry of the agreement's log.
 type Command struct {
 	ID      ProposalID
-	FirstMs int64 // first try, Unix milliseconds by the proposer's clock
+	FirstMs int64 // first try, Unix milliseconds by the proposer's clock, not before the agreement's
 	Body    Body  // a struct of this package, by value
 }
 
