@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vedetta/cluster/env"
+	"vedetta/cluster/journal"
 	"vedetta/cluster/link"
 	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
@@ -64,6 +65,26 @@ func followErasures(view *agreement.View, compact func(context.Context) error, e
 			case <-again:
 			}
 		}
+	}
+}
+
+// checkFiles reads the whole journal once after a start. What it finds damaged
+// is named, nothing is deleted, and the node isn't ready until it was repaired:
+// it must not serve, or acknowledge beside, what it can't read (design, section 5).
+func checkFiles(verify func(context.Context) (journal.Report, error), damaged func(), e env.Env) func(context.Context) error {
+	return func(ctx context.Context) error {
+		report, err := verify(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.Log.Error("the journal could not be checked", "error", err)
+		}
+		for _, fault := range report.Faults {
+			e.Log.Error("a journal file is damaged; stop this node, move the file aside and start again: what it held is fetched from the other nodes", "fault", fault)
+		}
+		if len(report.Faults) > 0 {
+			damaged()
+		}
+		<-ctx.Done()
+		return nil
 	}
 }
 

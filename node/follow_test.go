@@ -3,12 +3,15 @@ package node
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"vedetta/cluster/env"
+	"vedetta/cluster/journal"
 	"vedetta/wire/decision"
 	"vedetta/wire/seal"
 )
@@ -71,4 +74,23 @@ func TestRule32_EveryErasureCompactsTheLog(t *testing.T) {
 		want(4, "a new process")
 		stop()
 	})
+}
+
+// TestDamagedFileIsNamedAndTheNodeNotReady: the fault is logged with what to do.
+func TestDamagedFileIsNamedAndTheNodeNotReady(t *testing.T) {
+	var log strings.Builder
+	e := env.Quiet(1)
+	e.Log = slog.New(slog.NewTextHandler(&log, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	damaged := false
+	verify := func(context.Context) (journal.Report, error) {
+		cancel()
+		return journal.Report{Faults: []string{"2026-11-24.db: record 23"}}, nil
+	}
+	if err := checkFiles(verify, func() { damaged = true }, e)(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !damaged || !strings.Contains(log.String(), "2026-11-24.db: record 23") || !strings.Contains(log.String(), "move the file aside") {
+		t.Errorf("damaged %v, log %s", damaged, log.String())
+	}
 }

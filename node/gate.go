@@ -33,6 +33,7 @@ type gate struct {
 	handOver   func(context.Context) error // Raft's leadership, to another voter; set in the wiring
 
 	draining atomic.Bool
+	damaged  atomic.Bool // a file of the journal failed its check
 	verdict  atomic.Pointer[readiness.Verdict]
 	mu       sync.Mutex // guards core
 	core     readiness.Core
@@ -96,7 +97,7 @@ func (g *gate) gather(now time.Time) readiness.Facts {
 	return readiness.Facts{
 		Sites: len(configured), Answering: len(reachable), LeaderSeen: g.facts.leaderSeen(),
 		Member: slices.ContainsFunc(g.facts.view.Members(), func(m decision.Member) bool { return m.Node == g.node && m.Disk == g.disk }),
-		Caught: g.facts.view.Generation() > 0, Quarantine: g.facts.quarantined() > 0,
+		Caught: g.facts.view.Generation() > 0, Quarantine: g.facts.quarantined() > 0 || g.damaged.Load(),
 		DiskFree: share, DiskFloor: g.floor, Keys: key || g.facts.view.Generation() == 0,
 		ClockOff: g.Offset(), ClockBound: clockBound, Draining: g.draining.Load(),
 	}

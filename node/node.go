@@ -143,7 +143,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {

@@ -68,6 +68,9 @@ func (a Applied) Propose(ctx context.Context, body decision.Body) (Result, error
 	for _, c := range r.Claims {
 		out.Claims = append(out.Claims, c.Attempt)
 	}
+	for _, o := range r.Outcomes {
+		out.Outcomes = append(out.Outcomes, Refusal(o.Reason))
+	}
 	return out, nil
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	MaxQueued    int           // entries read ahead; 20 000
 }
 
+// lazyInFlight is how many proposals that only move cursors are under way at
+// once; they never stand in the way of entries.
+const lazyInFlight = 8
+
 func (c *Config) defaults() error {
 	if c.Self.IsZero() {
 		return errors.New("alerting: self is empty, want this process's origin")
@@ -65,7 +69,8 @@ type Follower struct {
 
 	copies   *Copies
 	shards   [identity.Shards]*shard
-	inFlight chan struct{} // semaphore of proposals
+	inFlight chan struct{} // semaphore of proposals with entries
+	lazily   chan struct{} // semaphore of those that only move cursors
 	space    chan struct{} // capacity 1: a worker took entries from its queue
 
 	mu        sync.Mutex
@@ -92,6 +97,7 @@ func New(cfg Config, j Journal, a Agreement, r *rosters.Roster, s Sender, decode
 	f := &Follower{cfg: cfg, log: e.Log, journal: j, agreement: a, roster: r, sender: s, decode: decode,
 		copies:    NewCopies(),
 		inFlight:  make(chan struct{}, cfg.InFlight),
+		lazily:    make(chan struct{}, lazyInFlight),
 		space:     make(chan struct{}, 1),
 		fed:       make(map[mesh.Origin]uint64),
 		fedMore:   make(chan struct{}),

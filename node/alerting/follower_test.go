@@ -434,3 +434,30 @@ func TestManyEntries(t *testing.T) {
 		}
 	})
 }
+
+// A claim whose shard has gone meanwhile is withdrawn by the process that holds
+// it: its own word needs no epoch.
+func TestRule18_an_abandoned_claim_is_withdrawn_without_the_shard(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.assign(w.self)
+		time.Sleep(time.Second)
+		w.fails(func(b decision.Body) (before, after error) {
+			if d, ok := b.(decision.Decide); ok && len(d.Entries) > 0 {
+				w.raft.fail = nil
+				return nil, errors.New("answer lost")
+			}
+			return nil, nil
+		})
+		w.sends(w.self, 1, burglary)
+		time.Sleep(20 * time.Millisecond)
+		w.assign(origin("roubaix", 1))
+		time.Sleep(2 * time.Second)
+		open := w.view.Open(identity.Shard(panelID))
+		if len(open) != 1 {
+			t.Fatalf("%d notifications open, want 1", len(open))
+		}
+		if _, n := open[0].Claim(); n != 0 {
+			t.Errorf("claim %d stands, want it withdrawn", n)
+		}
+	})
+}

@@ -25,6 +25,9 @@ const MaxPlan = 1000
 // errNotYet means: look again when this node has applied more.
 var errNotYet = errors.New("not applied here yet")
 
+// errNoKey is the errNotYet of an unknown key.
+var errNoKey = fmt.Errorf("key unknown: %w", errNotYet)
+
 // opened is an entry that was read, or the reason why it can't be.
 type opened struct {
 	message  entry.Message
@@ -43,7 +46,7 @@ func (f *Follower) open(r mesh.Record) (opened, error) {
 	k, customer, state := f.agreement.Key(id)
 	switch state {
 	case KeyUnknown:
-		return opened{}, fmt.Errorf("key %s of entry %s: %w", id, r.Position(), errNotYet)
+		return opened{}, fmt.Errorf("key %s of entry %s: %w", id, r.Position(), errNoKey)
 	case KeyDestroyed:
 		return opened{ruling: decision.RulingErased, why: "key destroyed"}, nil
 	}
@@ -127,7 +130,8 @@ func (d *drafter) draft(r mesh.Record) (v decision.Verdict, err error) {
 func (d *drafter) decide(v *decision.Verdict, o opened) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.f.log.Error("entry made its decoder or planner panic", "entry", v.Entry.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			// The panic's value may hold the alarm's text: its type must do.
+			d.f.log.Error("entry made its decoder or planner panic", "entry", v.Entry.String(), "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			v.Ruling, v.Events, v.Plan = decision.RulingUndecidable, nil, nil
 		}
 	}()

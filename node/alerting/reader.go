@@ -43,9 +43,9 @@ func (f *Follower) read(ctx context.Context) error {
 
 // refresh compares the shards with the agreement and returns those led here.
 func (f *Follower) refresh() []*shard {
-	origin, number := f.agreement.Decided()
 	led := make([]*shard, 0, len(f.shards))
-	leads := f.agreement.Leads()
+	leads := f.agreement.Leads()            // before Decided: what a former leader
+	origin, number := f.agreement.Decided() // decided last is then surely below number (rule 16)
 	for i, s := range f.shards {
 		ok := leads[i].Holder == f.cfg.Self // an earlier incarnation's shards are a stranger's (rule 17)
 		if s.lead(leads[i].Fence, ok, origin, number) {

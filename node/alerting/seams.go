@@ -57,6 +57,8 @@ type Agreement interface {
 	DayKey(mesh.Day) (seal.Key, bool)
 	// Steps calls fn for the open notifications of a shard until it returns false.
 	Steps(shard byte, fn func(Step) bool)
+	// Index is that of the last command applied here.
+	Index() uint64
 	// Changed is closed at the next change.
 	Changed() <-chan struct{}
 	// Propose returns when the command is applied here, or an error when that
@@ -92,15 +94,20 @@ const (
 	RefusedCopy   Refusal = "copy"
 	RefusedDayKey Refusal = "day_key" // the leader of the agreement will put it
 	RefusedStale  Refusal = "stale"   // proposed too long ago: propose again
+
+	RefusedSettled Refusal = "settled"              // of an outcome: this attempt has one
+	RefusedUnknown Refusal = "unknown_notification" // of an outcome: nothing of that id, or forgotten
+	RefusedAttempt Refusal = "attempt"              // of an outcome: no such attempt of this process
 	// Any other refusal is about Entry, or about the whole command.
 )
 
 // Result of a proposal that was applied.
 type Result struct {
-	Refused Refusal
-	Entry   mesh.Position // the entry that was refused
-	CopyOf  mesh.Position // RefusedCopy: the event it repeats
-	Claims  []int         // attempts, in the order of the claims proposed; 0: not claimed
+	Refused  Refusal
+	Entry    mesh.Position // the entry that was refused
+	CopyOf   mesh.Position // RefusedCopy: the event it repeats
+	Claims   []int         // attempts, in the order of the claims proposed; 0: not claimed
+	Outcomes []Refusal     // in the order of the outcomes proposed; Accepted: recorded
 }
 
 // Sender is package notify.

@@ -26,6 +26,9 @@ const resolveEvery = 2 * time.Second
 // claimsAtOnce bounds the steps of one Claim.
 const claimsAtOnce = 128
 
+// withdrawAtOnce bounds the claims that one look gives back: some 300 bytes each.
+const withdrawAtOnce = 1000
+
 // claimNow claims, in the command that plans them, the steps that are due at
 // once and whose channel has a free slot (rule 14); it returns the channels of
 // the slots taken.
@@ -162,23 +165,19 @@ func (f *Follower) look(ctx context.Context, l *looker) error {
 	leads := f.agreement.Leads()
 	for i, s := range f.shards {
 		fence, origin, number, ok := s.led()
-		if !ok || !f.whole(origin, number) {
-			continue
-		}
-		since := leads[i].Since
 		free, others, own := f.sort(s.number, clock)
-		for _, st := range own {
+		for _, st := range own { // whoever leads the shard: a holder's own word needs no fence (rule 18)
 			key := st.ID + "/" + strconv.Itoa(st.Attempt)
 			seen[key] = true
-			if f.orphan(st, key, l.doubtful, now) {
+			if len(withdraw) < withdrawAtOnce && f.orphan(st, key, l.doubtful, now) {
 				withdraw = append(withdraw, st)
 			}
 		}
-		if len(others) > 0 && clock.Sub(since) >= f.cfg.ResolveAfter && now.Sub(l.resolved[s.number]) >= resolveEvery {
-			l.resolved[s.number] = now
-			f.sender.Resolve(fence, f.items(others))
+		if !ok || leads[i].Fence != fence {
+			continue // the times below must be those of this very epoch
 		}
-		for _, st := range free {
+		since := leads[i].Since
+		for _, st := range free { // also when nothing can be claimed: the age costs it the shard (rule 25)
 			at := time.UnixMilli(st.DueMs)
 			if at.Before(since) {
 				at = since // what a former leader left behind isn't this one's age
@@ -187,10 +186,23 @@ func (f *Follower) look(ctx context.Context, l *looker) error {
 				oldest = at
 			}
 		}
+		if !f.whole(origin, number) {
+			continue
+		}
+		if len(others) > 0 && clock.Sub(since) >= f.cfg.ResolveAfter && now.Sub(l.resolved[s.number]) >= resolveEvery {
+			l.resolved[s.number] = now
+			f.sender.Resolve(fence, f.items(others))
+		}
 		if chosen := f.choose(free, full); len(chosen) > 0 {
 			g.Go(func() error { f.claim(ctx, fence, chosen); return nil })
 		}
 	}
+	if len(withdraw) > 0 {
+		g.Go(func() error { f.withdraw(ctx, withdraw, clock); return nil })
+	}
+	f.mu.Lock()
+	f.oldestDue = oldest // at once: claims may take long
+	f.mu.Unlock()
 	_ = g.Wait() // claims report for themselves
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -200,10 +212,6 @@ func (f *Follower) look(ctx context.Context, l *looker) error {
 			delete(l.doubtful, key)
 		}
 	}
-	f.withdraw(ctx, withdraw, clock)
-	f.mu.Lock()
-	f.oldestDue = oldest
-	f.mu.Unlock()
 	if oldest.IsZero() {
 		f.openAge.Set(0)
 	} else {
@@ -347,22 +355,28 @@ func (f *Follower) orphan(st Step, key string, doubtful map[string]time.Time, no
 }
 
 // withdraw gives claims back as never begun: they are claimed anew (rule 14).
+// What the agreement didn't take now is tried again at the next look.
 func (f *Follower) withdraw(ctx context.Context, steps []Step, clock time.Time) {
-	if len(steps) == 0 {
-		return
-	}
+	ctx, cancel := context.WithTimeout(ctx, proposalPatience)
+	defer cancel()
 	var cmd decision.Settle
 	for _, st := range steps {
 		cmd.Outcomes = append(cmd.Outcomes, decision.Outcome{Notification: st.ID, Attempt: st.Attempt, By: f.cfg.Self,
 			State: decision.StatePending, NeverBegun: true, DueMs: clock.UnixMilli()})
 	}
-	if _, err := f.agreement.Propose(ctx, cmd); err != nil {
-		f.log.Warn("claims not withdrawn yet", "steps", len(steps), "err", err)
+	r, err := f.agreement.Propose(ctx, cmd)
+	if err != nil || r.Refused != Accepted || len(r.Outcomes) != len(steps) {
+		f.log.Warn("claims not withdrawn yet", "steps", len(steps), "reason", string(r.Refused), "err", err)
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, st := range steps {
-		delete(f.abandoned, st.ID)
+	for i, st := range steps {
+		switch r.Outcomes[i] {
+		case Accepted, RefusedSettled, RefusedUnknown, RefusedAttempt: // it is no claim of this process any more
+			delete(f.abandoned, st.ID)
+		default:
+			f.log.Warn("claim not withdrawn yet", "notification", st.ID, "reason", string(r.Outcomes[i]))
+		}
 	}
 }

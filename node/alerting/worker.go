@@ -17,6 +17,8 @@ import (
 const (
 	maxNotifications = 1000
 	maxSealed        = 128 << 10 // bytes of the entries it decides
+	maxDrafted       = 512 << 10 // bytes of its verdicts, as they are proposed; one may be greater
+	maxVerdict       = 768 << 10 // bytes of one verdict: with its moves it still fits into a command
 )
 
 // worker is what one shard's goroutine remembers between proposals.
@@ -27,6 +29,7 @@ type worker struct {
 	bad    map[mesh.Position]bool          // refused for other reasons: they go to the operator
 	doubts int                             // refusals in a row that name no entry
 	waits  time.Time                       // since when the first entry can't be opened
+	index  uint64                          // of the agreement, as applied here at that time
 }
 
 // work decides a shard's entries until ctx ends.
@@ -116,13 +119,17 @@ func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 	for o := range b.reach {
 		cursors[o] = f.agreement.Cursor(b.fence.Shard, o)
 	}
-	notifications, sealed := 0, 0
+	notifications, sealed, drafted := 0, 0, 0
 	for _, q := range b.entries {
 		if q.record.Number > cursors[q.record.Origin] {
 			var v decision.Verdict
 			v, err = w.verdict(&d, q.record)
 			if err != nil {
 				break
+			}
+			size := f.cut(&v)
+			if drafted += size; drafted > maxDrafted && len(cmd.Entries) > 0 {
+				break // it begins the next proposal
 			}
 			cmd.Entries = append(cmd.Entries, v)
 			notifications += len(v.Plan)
@@ -152,8 +159,9 @@ func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 
 // verdict drafts one entry. One that can't be opened is given some time: its
 // key may not be applied here yet. Then it is undecidable (rule 22). One of a
-// newer form is left alone: this node's lag hands the shard to a newer node
-// (rules 4, 25).
+// newer form is left alone, and so is one of a newer roster, or of an unknown
+// key while nothing is applied here: they only prove that this node is behind,
+// and its lag hands the shard to another (rules 4, 25).
 func (w *worker) verdict(d *drafter, r mesh.Record) (decision.Verdict, error) {
 	v, err := d.draft(r)
 	if err == nil {
@@ -162,12 +170,12 @@ func (w *worker) verdict(d *drafter, r mesh.Record) (decision.Verdict, error) {
 	}
 	newer := errors.Is(err, entry.ErrVersion)
 	if w.waits.IsZero() {
-		w.waits = time.Now()
+		w.waits, w.index = time.Now(), w.f.agreement.Index()
 		if newer {
 			w.f.log.Error("entry of a newer form: this program must be updated, it decides nothing from here on", "entry", v.Entry.String(), "shard", r.Shard, "err", err)
 		}
 	}
-	if newer || time.Since(w.waits) < w.f.cfg.KeyPatience {
+	if !errors.Is(err, errNoKey) || time.Since(w.waits) < w.f.cfg.KeyPatience || w.f.agreement.Index() == w.index {
 		return v, err
 	}
 	w.f.log.Error("entry can't be opened", "entry", v.Entry.String(), "err", err)
@@ -210,12 +218,18 @@ func merge(in []decision.Verdict) []decision.Verdict {
 // propose asks the agreement, and carries out what it says.
 func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done int) (again bool, wait time.Duration) {
 	f := w.f
+	slots, urgent := f.inFlight, (<-chan struct{})(nil)
+	if len(cmd.Entries) == 0 {
+		slots, urgent = f.lazily, w.s.signal
+	}
 	select {
-	case f.inFlight <- struct{}{}:
+	case slots <- struct{}{}:
+	case <-urgent: // an entry came, or the lead changed: look anew
+		return true, 0
 	case <-ctx.Done():
 		return false, 0
 	}
-	defer func() { <-f.inFlight }()
+	defer func() { <-slots }()
 	reserved := f.claimNow(cmd.Entries)
 	ageFrom := time.Now() // before the proposal (rule 23)
 	asking, cancel := context.WithTimeout(ctx, proposalPatience)

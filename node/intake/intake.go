@@ -69,6 +69,7 @@ type Intake struct {
 	parts   Parts
 	env     env.Env
 	unknown atomic.Int64 // unknown messages being journaled now
+	notices notices      // of plain messages to panels with a key
 
 	messages *prometheus.CounterVec
 	seconds  prometheus.Histogram
@@ -81,7 +82,7 @@ const maxUnknown = 64
 // New makes an intake; it starts nothing.
 func New(cfg Config, parts Parts, e env.Env) *Intake {
 	in := &Intake{
-		cfg: cfg, parts: parts, env: e,
+		cfg: cfg, parts: parts, env: e, notices: notices{last: map[string]time.Time{}},
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_messages_total", Help: "Messages by what they were answered and why."}, []string{"answer", "reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -133,7 +134,9 @@ func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source
 		return verdict{f.AppendDUH(nil), "duh", "undecryptable"}
 	}
 	if len(match.Panel.Key) > 0 && !f.Encrypted {
-		if f.Kind() != dc09.KindPoll {
+		// Who forges them needs no key: one notice a panel and period, the rest
+		// are counted, and an old frame is worth none.
+		if f.Kind() != dc09.KindPoll && !in.stale(content, false, now) && in.notices.allow(match.Panel.ID, now) {
 			in.store(ctx, f, content, from, now, snap, match, entry.AnswerSilence, "plain_refused")
 		}
 		return silence("plain_refused")

@@ -312,3 +312,33 @@ func TestRule04_RawFrameIsKeptAsReceived(t *testing.T) {
 		t.Errorf("kept %q, %v, want %q", m.Raw, err, raw)
 	}
 }
+
+// TestForgedPlainMessagesAreOneNotice: a flood without any key must not flood
+// the owner.
+func TestForgedPlainMessagesAreOneNotice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &store{day: seal.NewKey()}
+		in, _ := newIntake(t, st, true)
+		forged := func(at time.Duration) {
+			f := sent{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA001]", stamp: true, at: at}.frame(t, time.Now())
+			if a := in.Handle(t.Context(), f, reception.Source{Listener: "main"}); a != nil {
+				t.Errorf("answered %q", a)
+			}
+		}
+		forged(-time.Hour) // an old one that somebody kept
+		if len(st.records) != 0 {
+			t.Errorf("an old frame made %d entries", len(st.records))
+		}
+		for range 60 {
+			forged(0)
+		}
+		if len(st.records) != 1 {
+			t.Errorf("60 forged messages made %d entries, want one", len(st.records))
+		}
+		time.Sleep(noticePeriod)
+		forged(0)
+		if len(st.records) != 2 {
+			t.Errorf("an hour later: %d entries, want another", len(st.records))
+		}
+	})
+}

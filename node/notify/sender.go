@@ -278,7 +278,8 @@ func (s *Sender) attempt(ctx context.Context, j job) (out channel.Outcome) {
 	var handed time.Time
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Error("channel panicked", "channel", n.Channel, "notification", n.ID, "panic", p, "stack", string(debug.Stack()))
+			// The panic's value may hold the alarm's text: its type must do.
+			s.log.Error("channel panicked", "channel", n.Channel, "notification", n.ID, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 			if !handed.IsZero() {
 				out = channel.Unknown(handed, ch.Traits().Idempotent)
 			}

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,12 +68,15 @@ func ShowAlarm(ctx context.Context, o DemoOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	held, err := durableSites(ctx, d, event.Origin)
+	held, silent, err := durableSites(ctx, d, event.Origin)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "2. Acknowledged. Durable at %s.\n", strings.Join(held, ", "))
-	if len(held) < len(d.Nodes)/2+1 {
+	if len(silent) > 0 {
+		fmt.Fprintf(out, "   Not asked, for they don't answer now: %s.\n", strings.Join(silent, ", "))
+	}
+	if len(held)+len(silent) < len(d.Nodes)/2+1 {
 		return fmt.Errorf("durable at %d datacenters only", len(held))
 	}
 	fmt.Fprintf(out, "3. The event: %s %s (%s), id %s.\n   On the page: %s (log in with %s, password %s).\n", event.Code, event.Meaning, event.Category, event.ID, d.Central, d.Demo.Email, d.Demo.Password)
@@ -110,16 +114,14 @@ func readDescription(data string) (Description, error) {
 func awaitEvent(ctx context.Context, d Description, text string) (apiEvent, error) {
 	for {
 		var p page[apiEvent]
-		if err := get(ctx, d.Central+"/api/v1/events?limit=50", d.APIKey, &p); err != nil {
-			return apiEvent{}, err
-		}
+		away := get(ctx, d.Central+"/api/v1/events?limit=50", d.APIKey, &p) // it may be starting again
 		for _, ev := range p.Items {
 			if ev.Text != nil && strings.Contains(*ev.Text, text) {
 				return ev, nil
 			}
 		}
 		if err := pause(ctx, "the event at central"); err != nil {
-			return apiEvent{}, err
+			return apiEvent{}, errors.Join(err, away)
 		}
 	}
 }
@@ -127,9 +129,7 @@ func awaitEvent(ctx context.Context, d Description, text string) (apiEvent, erro
 func awaitOutcomes(ctx context.Context, d Description, event string) ([]apiNotification, error) {
 	for {
 		var p page[apiNotification]
-		if err := get(ctx, d.Central+"/api/v1/notifications?limit=200", d.APIKey, &p); err != nil {
-			return nil, err
-		}
+		away := get(ctx, d.Central+"/api/v1/notifications?limit=200", d.APIKey, &p)
 		var mine []apiNotification
 		settled := true
 		for _, n := range p.Items {
@@ -142,18 +142,17 @@ func awaitOutcomes(ctx context.Context, d Description, event string) ([]apiNotif
 			return mine, nil
 		}
 		if err := pause(ctx, "the outcomes of its notifications"); err != nil {
-			return nil, err
+			return nil, errors.Join(err, away)
 		}
 	}
 }
 
 // durableSites asks every node how far it has flushed the event's origin.
-func durableSites(ctx context.Context, d Description, origin string) ([]string, error) {
+func durableSites(ctx context.Context, d Description, origin string) (held, silent []string, err error) {
 	pos, err := mesh.ParsePosition(origin)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var held []string
 	for _, n := range d.Nodes {
 		var st struct {
 			Marks map[string]struct {
@@ -161,13 +160,14 @@ func durableSites(ctx context.Context, d Description, origin string) ([]string, 
 			} `json:"marks"`
 		}
 		if err := get(ctx, n.Status+"/status", "", &st); err != nil {
-			continue // a node that is down holds nothing that we could show
+			silent = append(silent, n.Site) // what it holds can't be shown now
+			continue
 		}
 		if st.Marks[pos.Origin.String()].Flushed >= pos.Number {
 			held = append(held, n.Site)
 		}
 	}
-	return held, nil
+	return held, silent, nil
 }
 
 func caught(ctx context.Context, d Description, text string) (mails, hooks int, err error) {
@@ -200,7 +200,7 @@ func get(ctx context.Context, url, key string, into any) error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("is `make run` still running? %w", err)
+		return fmt.Errorf("no answer (is `make run` still running?): %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {

@@ -84,10 +84,14 @@ func preparePKI(p plan) error {
 			}
 		}
 	}
-	if key := p.path("secret", "mesh"); missing(key) {
-		return seal.NewMeshKeyFile(key)
+	key := p.path("secret", "mesh")
+	if !missing(key) {
+		return nil
 	}
-	return nil
+	if !missing(p.path("node")) {
+		return fmt.Errorf("%s is missing, but the nodes have data that only it opens: put it back, or choose another --data", key)
+	}
+	return seal.NewMeshKeyFile(key)
 }
 
 // initNode makes the node's folder, or asks an existing one for its disk id.

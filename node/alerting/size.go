@@ -1,0 +1,66 @@
+package alerting
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"vedetta/wire/decision"
+)
+
+// size is the length of a verdict within a command.
+func size(v decision.Verdict) int {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0 // the proposal will say so
+	}
+	return len(b)
+}
+
+// cut makes a verdict fit into a command, and returns its size. Events go from
+// the end: first those that nobody is told of, then those with their plan.
+// What was sent stays whole in the journal.
+func (f *Follower) cut(v *decision.Verdict) int {
+	n := size(*v)
+	if n <= maxVerdict {
+		return n
+	}
+	events, plan := v.Events, v.Plan
+	// fits keeps the first events and what is planned for them.
+	fits := func(first int) bool {
+		kept := make(map[string]struct{}, first)
+		for i := range first {
+			kept[decision.EventID(v.Entry, events[i].Index)] = struct{}{}
+		}
+		v.Events, v.Plan = events[:first:first], nil
+		for _, p := range plan {
+			if _, ok := kept[p.Event]; ok {
+				v.Plan = append(v.Plan, p)
+			}
+		}
+		n = size(*v)
+		return n <= maxVerdict
+	}
+	told := 0 // events up to the last that somebody is told of
+	for i := range events {
+		id := decision.EventID(v.Entry, events[i].Index)
+		if slices.ContainsFunc(plan, func(p decision.Notification) bool { return p.Event == id }) {
+			told = i + 1
+		}
+	}
+	first := told
+	for !fits(first) && first > 0 {
+		first -= max(1, first/16)
+	}
+	if first == told { // there may be room for more
+		for step := (len(events) - told) / 2; step > 0; step /= 2 {
+			if fits(first + step) {
+				first += step
+			}
+		}
+		fits(first)
+	}
+	f.log.Error("decision cut: it doesn't fit into a command", "entry", v.Entry.String(),
+		"events", strconv.Itoa(len(v.Events))+" of "+strconv.Itoa(len(events)), "notifications", strconv.Itoa(len(v.Plan))+" of "+strconv.Itoa(len(plan)))
+	return n
+}
