@@ -59,12 +59,12 @@ func (c *initCommand) Run(w *daemon.World) error {
 	} else if !c.OrShow {
 		return daemon.BadConfig{Err: fmt.Errorf("%s is a data folder already; want a new one, or --or-show", c.Data)}
 	}
-	j, err := journal.Open(journal.Config{Dir: c.Data}, env.Quiet(1))
+	disk, err := journal.DiskID(c.Data)
 	if err != nil {
 		return daemon.BadStorage{Err: err}
 	}
-	_, err = fmt.Fprintln(w.Out, j.DiskID())
-	return errors.Join(err, j.Close())
+	_, err = fmt.Fprintln(w.Out, disk)
+	return err
 }
 
 type verifyCommand struct {

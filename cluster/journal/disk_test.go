@@ -44,3 +44,15 @@ func TestRule28_NewDiskKeepsEntries(t *testing.T) {
 		t.Fatalf("create on it: %v, want ErrExists", err)
 	}
 }
+
+// TestDiskIDOfAFolderInUse: who asks needs no lock and opens no day file.
+func TestDiskIDOfAFolderInUse(t *testing.T) {
+	dir := create(t)
+	j := open(t, dir)
+	if id, err := DiskID(dir); err != nil || id != j.DiskID() {
+		t.Errorf("disk id %q, %v; want %q", id, err, j.DiskID())
+	}
+	if _, err := DiskID(t.TempDir()); err == nil {
+		t.Error("a folder without a journal has a disk id")
+	}
+}

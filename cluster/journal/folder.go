@@ -64,6 +64,18 @@ func NewDisk(dir string) error {
 	return writeDocument(filepath.Join(dir, diskFile), diskDocument{Version: folderVersion, Disk: hex.EncodeToString(id[:])})
 }
 
+// DiskID reads the disk id of a folder that may be in use, or damaged elsewhere.
+func DiskID(dir string) (string, error) {
+	var d diskDocument
+	if err := readDocument(filepath.Join(dir, diskFile), &d); err != nil {
+		return "", fmt.Errorf("disk id of %s: %w", dir, err)
+	}
+	if d.Version != folderVersion || d.Disk == "" {
+		return "", fmt.Errorf("disk id of %s: version %d, want %d and an id", dir, d.Version, folderVersion)
+	}
+	return d.Disk, nil
+}
+
 // Exists tells whether dir holds a data folder made by Create.
 func Exists(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, diskFile))

@@ -64,7 +64,7 @@ func (p *process) Run(ctx context.Context) error {
 			<-ctx.Done()
 			return nil
 		}
-		p.say("%s ended (%v); starting it again in %s", p.name, err, p.restartAfter)
+		p.say("%s ended (%v; why: %s); starting it again in %s", p.name, err, p.logPath, p.restartAfter)
 		select {
 		case <-ctx.Done():
 			return nil
