@@ -87,7 +87,7 @@ func (v *viewer) event(e history.Event, list []history.Notification) eventView {
 	at := time.Time(e.ReceivedTime).In(zone)
 	out := eventView{
 		ID: e.ID, ReceivedMs: at.UnixMilli(), Day: at.Format(time.DateOnly), DayName: l.Day(at), Clock: l.Clock(at), ISO: at.Format(time.RFC3339),
-		Category: e.Category, CategoryName: l.Or("category."+e.Category, e.Category),
+		Category: e.Category, CategoryName: event.Category(e.Category).Name(l.Code),
 		Qualifier: e.Qualifier, QualifierName: l.Or("qualifier."+e.Qualifier, e.Qualifier), Tone: tone(e.Category, e.Qualifier),
 		Code: e.Code, Panel: v.names.Panels[e.Panel].Name, Account: e.Account, Copies: e.Copies, Late: e.Late, Lang: l,
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vedetta/node/channel"
+	"vedetta/wire/event"
 )
 
 // tone is how loud an event is: the word before its category, and its colour.
@@ -18,31 +19,16 @@ var (
 	toneRestored = tone{"RIPRISTINO", "RESTORED", "#1b6e3c", "#e7f5ec"}
 )
 
-// kinds are the categories of an event. A category that is missing is told as
-// "other", which is routed like an alarm.
-var kinds = map[string]struct {
-	tone   tone
-	it, en string
-}{
-	"fire":          {toneAlarm, "Incendio", "Fire"},
-	"medical":       {toneAlarm, "Emergenza medica", "Medical emergency"},
-	"panic":         {toneAlarm, "Panico", "Panic"},
-	"holdup":        {toneAlarm, "Rapina", "Hold-up"},
-	"duress":        {toneAlarm, "Coercizione", "Duress"},
-	"gas":           {toneAlarm, "Gas", "Gas"},
-	"water":         {toneAlarm, "Allagamento", "Water"},
-	"burglary":      {toneAlarm, "Furto", "Burglary"},
-	"tamper":        {toneAlarm, "Manomissione", "Tamper"},
-	"technical":     {toneAlarm, "Allarme tecnico", "Technical"},
-	"trouble":       {toneFault, "Anomalia", "Trouble"},
-	"power":         {toneFault, "Alimentazione", "Power"},
-	"communication": {toneFault, "Comunicazione", "Communication"},
-	"openclose":     {toneNotice, "Inserimento o disinserimento", "Opening or closing"},
-	"bypass":        {toneNotice, "Esclusione", "Bypass"},
-	"access":        {toneNotice, "Accesso", "Access"},
-	"test":          {toneNotice, "Prova", "Test"},
-	"system":        {toneNotice, "Sistema", "System"},
-	"other":         {toneAlarm, "Segnalazione", "Signal"},
+// toneOf is how loud a category is. One that is not known is told like
+// event.Other, which is routed like an alarm.
+func toneOf(c event.Category) tone {
+	switch c {
+	case event.Trouble, event.Power, event.Communication:
+		return toneFault
+	case event.OpenClose, event.Bypass, event.Access, event.Test, event.System:
+		return toneNotice
+	}
+	return toneAlarm
 }
 
 // words are a mail's texts in one language.
@@ -71,11 +57,8 @@ func (c *Channel) wordsOf(m channel.Message) words {
 		}
 		return english
 	}
-	k, ok := kinds[m.Event.Category]
-	if !ok {
-		k = kinds["other"]
-	}
-	w := words{tone: k.tone, kind: pick(k.it, k.en), meaning: pick(m.Event.MeaningIT, m.Event.Meaning), premises: m.Panel.Name, lang: pick("it", "en")}
+	category := event.Category(m.Event.Category)
+	w := words{tone: toneOf(category), kind: category.Name(m.Language), meaning: pick(m.Event.MeaningIT, m.Event.Meaning), premises: m.Panel.Name, lang: pick("it", "en")}
 	if m.Event.Qualifier == "restore" {
 		w.tone = toneRestored
 	}
