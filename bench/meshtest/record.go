@@ -15,6 +15,9 @@ func (m *Mesh) Record() (verdict.Record, error) {
 	if r.Mails, r.Hooks, err = m.Caught(); err != nil {
 		return r, err
 	}
+	if r.Pushes, err = m.Pushes(); err != nil {
+		return r, err
+	}
 	type event struct {
 		ID     string  `json:"id"`
 		Text   *string `json:"text"`
@@ -81,6 +84,24 @@ func (m *Mesh) Caught() ([]verdict.Mail, []verdict.Hook, error) {
 		outHooks = append(outHooks, verdict.Hook{ID: h.ID, Body: fmt.Sprint(h.Body)})
 	}
 	return outMails, outHooks, nil
+}
+
+// Pushes is what the catcher holds of push messages, opened.
+func (m *Mesh) Pushes() ([]verdict.Push, error) {
+	var pushes []struct {
+		ID      string `json:"id"`
+		Topic   string `json:"topic"`
+		Tag     string `json:"tag"`
+		Payload any    `json:"payload"`
+	}
+	if err := m.Get(m.Catcher+"/pushes", &pushes); err != nil {
+		return nil, err
+	}
+	out := []verdict.Push{}
+	for _, p := range pushes {
+		out = append(out, verdict.Push{ID: p.ID, Topic: p.Topic, Tag: p.Tag, Body: fmt.Sprint(p.Payload)})
+	}
+	return out, nil
 }
 
 // pages reads a whole list of the API, page by page.

@@ -29,6 +29,14 @@ type Hook struct {
 	Body string
 }
 
+// Push is one push message that the catcher took and opened.
+type Push struct {
+	ID    string // notification it is for
+	Topic string
+	Tag   string
+	Body  string // opened payload
+}
+
 // Event is one event as central shows it.
 type Event struct {
 	ID     string
@@ -50,6 +58,7 @@ type Record struct {
 	Alarms        []Alarm
 	Mails         []Mail
 	Hooks         []Hook
+	Pushes        []Push
 	Events        []Event
 	Notifications []Notification
 }
@@ -59,6 +68,7 @@ type Report struct {
 	Alarms, Acknowledged     int
 	SecondMails, Unknown     int
 	RepeatedHooks, Delivered int
+	RepeatedPushes           int
 	Breaches                 []string
 }
 
@@ -83,6 +93,11 @@ func Judge(r Record) Report {
 		}
 	}
 	mails, hooks := index(r)
+	pushes := map[string][]Push{}
+	for _, p := range r.Pushes {
+		text := Marked(p.Body)
+		pushes[text] = append(pushes[text], p)
+	}
 	for _, a := range r.Alarms {
 		if a.Acknowledged {
 			rep.Acknowledged++
@@ -98,6 +113,7 @@ func Judge(r Record) Report {
 			breach("alarm %q is %d events", a.Text, len(events))
 		}
 		judgeDeliveries(&rep, breach, a.Text, byEvent[events[0].ID], mails[a.Text], hooks[a.Text])
+		rep.RepeatedPushes += judgePushes(breach, a.Text, byEvent[events[0].ID], pushes[a.Text])
 	}
 	return rep
 }
