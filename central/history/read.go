@@ -124,21 +124,12 @@ func (h *History) Events(ctx context.Context, customer string, q Query) (Page[Ev
 // Notifications is a page of a customer's notifications, newest first by the
 // time they were planned.
 func (h *History) Notifications(ctx context.Context, customer string, q Query) (Page[Notification], error) {
-	before, seq, err := parseCursor(q.Cursor)
-	if err != nil {
-		return Page[Notification]{}, err
+	p, err := h.notifications(ctx, customer, q, "")
+	out := Page[Notification]{Items: []Notification{}, Next: p.Next}
+	for _, n := range p.Items {
+		out.Items = append(out.Items, n.Notification)
 	}
-	k, err := h.ring.Of(customer)
-	if err != nil {
-		return Page[Notification]{}, err
-	}
-	where, args := ``, []any{customer, before, seq, q.Limit + 1}
-	if q.Account != "" {
-		where = ` AND event_id IN (SELECT id FROM events WHERE customer_id = ?1 AND account_index = ?5)`
-		args = append(args, premises.AccountIndex(k, q.Account))
-	}
-	return page(ctx, h, k, q.Limit, h.notification, `SELECT `+notificationColumns+` FROM notifications
-		WHERE customer_id = ?1 AND (planned_ms < ?2 OR planned_ms = ?2 AND seq < ?3)`+where+` ORDER BY planned_ms DESC, seq DESC LIMIT ?4`, args...)
+	return out, err
 }
 
 // Event finds one event of the customer; ok is false when there is none.
@@ -233,19 +224,23 @@ func (h *History) event(k seal.Key, r row) (e Event, at cursor, err error) {
 	return e, at, nil
 }
 
-func (h *History) notification(k seal.Key, r row) (n Notification, at cursor, err error) {
+func (h *History) notification(k seal.Key, r row) (Notification, cursor, error) {
+	n, _, at, err := h.opened(k, r)
+	return n, at, err
+}
+
+func (h *History) opened(k seal.Key, r row) (n Notification, b NotificationBody, at cursor, err error) {
 	var sealed []byte
 	if err := r.Scan(&n.ID, &n.EventID, &at.ms, &n.State, &n.Attempts, &sealed, &at.seq); err != nil {
-		return n, at, err
+		return n, b, at, err
 	}
-	var b NotificationBody
 	if err := openBody(k, "notification:"+n.ID, sealed, &b); err != nil {
-		return n, at, err
+		return n, b, at, err
 	}
 	n.ContactID, n.Channel, n.Time = b.Contact, b.Channel, timeOf(at.ms)
 	n.ProviderRef, n.Reason = present(b.ProviderRef), present(b.Reason)
 	n.HandedOverTime, n.DeliveredTime = timeAt(b.HandedOverMs), timeAt(b.DeliveredMs)
-	return n, at, nil
+	return n, b, at, nil
 }
 
 func present(s string) *string {
