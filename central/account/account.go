@@ -59,6 +59,7 @@ type User struct {
 	ID       string
 	Customer string
 	Role     string
+	Language string // the user's choice, it or en; empty: none
 }
 
 // Accounts is safe for several goroutines.
@@ -195,8 +196,8 @@ func (a *Accounts) Session(ctx context.Context, now time.Time, token string) (Us
 	}
 	hash := hashOf(token)
 	var seen, expires int64
-	err := a.db.Read().QueryRowContext(ctx, `SELECT users.id, users.customer_id, users.role, sessions.seen_ms, sessions.expires_ms
-		FROM sessions JOIN users ON users.id = sessions.user_id WHERE token_hash = ?1`, hash).Scan(&u.ID, &u.Customer, &u.Role, &seen, &expires)
+	err := a.db.Read().QueryRowContext(ctx, `SELECT users.id, users.customer_id, users.role, users.language, sessions.seen_ms, sessions.expires_ms
+		FROM sessions JOIN users ON users.id = sessions.user_id WHERE token_hash = ?1`, hash).Scan(&u.ID, &u.Customer, &u.Role, &u.Language, &seen, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNobody
 	} else if err != nil {
