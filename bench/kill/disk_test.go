@@ -64,11 +64,7 @@ func TestRule28_EmptiedNodeComesBack(t *testing.T) {
 	alarm(m.Nodes[2].DC09, m.Nodes[0].DC09)
 	alarm(m.Nodes[0].DC09, m.Nodes[2].DC09)
 	m.Await(30*time.Second, "all alerted by the two", func() error {
-		mails, _, err := m.Caught()
-		if err == nil && len(mails) != len(sent) {
-			err = fmt.Errorf("%d mails, want %d", len(mails), len(sent))
-		}
-		return err
+		return caught(m, len(sent), "email")
 	})
 	resume()
 	awaitReady(m, 1)

@@ -1,12 +1,15 @@
 // Package verdict judges a run from the outside's own records alone: what the
-// generator sent and saw acknowledged, and what the catcher caught. Central's
-// account of it is compared with both, never trusted. It is arithmetic, with
-// no I/O.
+// generator sent and saw acknowledged, what the catcher caught, and the bytes
+// on the nodes' disks. Central's account of it is compared with these, never
+// trusted. It is arithmetic, with no I/O.
 package verdict
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Alarm is one distinct alarm of the generator; Text is unique to it and is
@@ -16,32 +19,27 @@ type Alarm struct {
 	Acknowledged bool
 }
 
-// Mail is one mail that the catcher holds.
-type Mail struct {
-	MessageID string
-	To        string
-	Body      string // subject and text
+// Handed is one thing that the catcher holds.
+type Handed struct {
+	Channel string // as the product names it
+	ID      string // Message-ID, webhook-id or, of a push, the notification it is for
+	To      string
+	Topic   string // of a push
+	Tag     string // of a push
+	Body    string
+	At      time.Time
 }
 
-// Hook is one webhook call that the catcher holds.
-type Hook struct {
-	ID   string // webhook-id
-	Body string
-}
-
-// Push is one push message that the catcher took and opened.
-type Push struct {
-	ID    string // notification it is for
-	Topic string
-	Tag   string
-	Body  string // opened payload
-}
+// repeatable are the channels that show a repetition under the same id once;
+// a second mail is a second mail.
+func repeatable(channel string) bool { return channel != "email" }
 
 // Event is one event as central shows it.
 type Event struct {
-	ID     string
-	Text   string
-	Copies int
+	ID       string
+	Text     string
+	Position string // of its entry: node.incarnation.number
+	Copies   int
 }
 
 // Notification is one notification as central shows it.
@@ -53,129 +51,183 @@ type Notification struct {
 	Reason  string
 }
 
+// Journal is what one surviving node holds on its disk: the digest of each
+// entry's bytes, by position.
+type Journal map[string]Digest
+
+// Digest of an entry's bytes.
+type Digest [32]byte
+
 // Record is everything known after a run.
 type Record struct {
 	Alarms        []Alarm
-	Mails         []Mail
-	Hooks         []Hook
-	Pushes        []Push
+	Handed        []Handed
 	Events        []Event
 	Notifications []Notification
+	Channels      []string           // each alarm arrives by each of them; e-mail and webhook when empty
+	Journals      map[string]Journal // by node, of every surviving one; nil: not looked at
 }
 
 // Report counts what was judged and lists every breach.
 type Report struct {
-	Alarms, Acknowledged     int
-	SecondMails, Unknown     int
-	RepeatedHooks, Delivered int
-	RepeatedPushes           int
-	Breaches                 []string
+	Alarms        int `json:"alarms"`
+	Acknowledged  int `json:"acknowledged"`
+	Notifications int `json:"notifications"` // of the generator's alarms
+	Delivered     int `json:"delivered"`
+	Unknown       int `json:"unknown"`
+	// SecondMails counts every mail beyond an alarm's first, Repeated every call
+	// beyond the first under the same id, by channel.
+	SecondMails int            `json:"second_mails"`
+	Repeated    map[string]int `json:"repeated"`
+	Breaches    []string       `json:"breaches"`
+}
+
+// judge is one judgement under way.
+type judge struct {
+	rep      Report
+	channels []string
+	events   map[string][]Event        // by text
+	planned  map[string][]Notification // by event id
+	handed   map[string][]Handed       // by channel and text
+	journals map[string]Journal
+	nodes    []string
 }
 
 // Judge applies invariants 1 to 3 of the design to the record.
 func Judge(r Record) Report {
-	rep := Report{Alarms: len(r.Alarms)}
-	breach := func(format string, args ...any) {
-		rep.Breaches = append(rep.Breaches, fmt.Sprintf(format, args...))
+	j := judge{rep: Report{Alarms: len(r.Alarms), Repeated: map[string]int{}, Breaches: []string{}}, channels: r.Channels,
+		events: map[string][]Event{}, planned: map[string][]Notification{}, handed: map[string][]Handed{},
+		journals: r.Journals, nodes: slices.Sorted(maps.Keys(r.Journals))}
+	if len(j.channels) == 0 {
+		j.channels = []string{"email", "webhook"}
 	}
-	eventsByText := map[string][]Event{}
 	for _, e := range r.Events {
-		eventsByText[e.Text] = append(eventsByText[e.Text], e)
+		j.events[e.Text] = append(j.events[e.Text], e)
 	}
-	byEvent := map[string][]Notification{}
 	for _, n := range r.Notifications {
-		byEvent[n.EventID] = append(byEvent[n.EventID], n)
-		switch n.State {
-		case "unknown":
-			rep.Unknown++
-		case "delivered":
-			rep.Delivered++
-		}
+		j.planned[n.EventID] = append(j.planned[n.EventID], n)
 	}
-	mails, hooks := index(r)
-	pushes := map[string][]Push{}
-	for _, p := range r.Pushes {
-		text := Marked(p.Body)
-		pushes[text] = append(pushes[text], p)
+	// Texts are words between two tildes, so that one is never part of another.
+	for _, h := range r.Handed {
+		key := h.Channel + Marked(h.Body)
+		j.handed[key] = append(j.handed[key], h)
 	}
+	known := map[string]bool{}
 	for _, a := range r.Alarms {
-		if a.Acknowledged {
-			rep.Acknowledged++
-		}
-		events := eventsByText[a.Text]
-		if len(events) == 0 {
-			if a.Acknowledged {
-				breach("alarm %q was acknowledged and is no event at central", a.Text)
-			}
-			continue
-		}
-		if len(events) > 1 {
-			breach("alarm %q is %d events", a.Text, len(events))
-		}
-		judgeDeliveries(&rep, breach, a.Text, byEvent[events[0].ID], mails[a.Text], hooks[a.Text])
-		rep.RepeatedPushes += judgePushes(breach, a.Text, byEvent[events[0].ID], pushes[a.Text])
+		known[a.Text] = true
+		j.alarm(a)
 	}
-	return rep
+	for _, h := range r.Handed {
+		if text := Marked(h.Body); text != "" && !known[text] {
+			j.breach("%s handed over for %q, which nobody sent", h.Channel, text)
+		}
+	}
+	j.sameBytes()
+	return j.rep
 }
 
-func judgeDeliveries(rep *Report, breach func(string, ...any), text string, ns []Notification, mails []Mail, hooks []Hook) {
+// RareSeconds adds the breach that more than one notification in a thousand
+// was a second mail. It is a bound for long runs: short ones have no statistics.
+func (r *Report) RareSeconds() {
+	if r.SecondMails*1000 > r.Notifications {
+		r.Breaches = append(r.Breaches, fmt.Sprintf("%d second mails of %d notifications are more than 1 in 1,000", r.SecondMails, r.Notifications))
+	}
+}
+
+func (j *judge) breach(format string, args ...any) {
+	j.rep.Breaches = append(j.rep.Breaches, fmt.Sprintf(format, args...))
+}
+
+func (j *judge) alarm(a Alarm) {
+	if a.Acknowledged {
+		j.rep.Acknowledged++
+	}
+	events := j.events[a.Text]
+	switch {
+	case len(events) == 0 && a.Acknowledged:
+		j.breach("alarm %q was acknowledged and is no event at central", a.Text)
+	case len(events) > 1:
+		j.breach("alarm %q is %d events", a.Text, len(events))
+	}
+	if len(events) == 0 {
+		// Not acknowledged, and yet somebody may have been told of it.
+		for _, channel := range j.channels {
+			if n := len(j.handed[channel+a.Text]); n > 0 {
+				j.breach("alarm %q: %d handed over by %s, and it is no event at central", a.Text, n, channel)
+			}
+		}
+		return
+	}
+	for _, node := range j.nodes {
+		if _, ok := j.journals[node][events[0].Position]; !ok && a.Acknowledged {
+			j.breach("alarm %q was acknowledged and its entry %s is missing on %s", a.Text, events[0].Position, node)
+		}
+	}
+	j.deliveries(a.Text, j.planned[events[0].ID])
+}
+
+// deliveries compares an event's notifications with what was handed over.
+func (j *judge) deliveries(text string, planned []Notification) {
 	seen := map[string]Notification{}
-	for _, n := range ns {
+	for _, n := range planned {
+		j.rep.Notifications++
 		if _, twice := seen[n.Channel]; twice {
-			breach("alarm %q has two notifications by %s for one contact", text, n.Channel)
+			j.breach("alarm %q has two notifications by %s for one contact", text, n.Channel)
 		}
 		seen[n.Channel] = n
-		if n.State == "pending" {
-			breach("alarm %q: notification by %s never got an outcome", text, n.Channel)
+		switch n.State {
+		case "pending":
+			j.breach("alarm %q: notification by %s never got an outcome", text, n.Channel)
+		case "unknown":
+			j.rep.Unknown++
+		case "delivered":
+			j.rep.Delivered++
 		}
 	}
-	for _, channel := range []string{"email", "webhook"} {
-		if _, ok := seen[channel]; !ok {
-			breach("alarm %q has no notification by %s", text, channel)
+	j.pushes(text, planned)
+	channels := j.channels
+	if !slices.Contains(channels, "webpush") {
+		channels = append(slices.Clone(channels), "webpush")
+	}
+	for _, channel := range channels {
+		must := slices.Contains(j.channels, channel)
+		n, ok := seen[channel]
+		if !ok && must {
+			j.breach("alarm %q has no notification by %s", text, channel)
 		}
-	}
-	mail := seen["email"].State
-	switch {
-	case len(mails) == 0 && mail != "unknown":
-		breach("alarm %q: no mail arrived, the outcome says %s", text, mail)
-	case len(mails) > 1 && mail != "unknown":
-		breach("alarm %q: %d mails arrived, the outcome says %s", text, len(mails), mail)
-	}
-	if len(mails) > 1 {
-		rep.SecondMails += len(mails) - 1
-		for _, m := range mails[1:] {
-			if m.MessageID != mails[0].MessageID {
-				breach("alarm %q: its mails have different Message-IDs", text)
+		handed := j.handed[channel+text]
+		if len(handed) == 0 && (must && n.State != "unknown" || n.State == "delivered") {
+			j.breach("alarm %q: nothing arrived by %s, the outcome says %s %s", text, channel, n.State, n.Reason)
+		}
+		for _, h := range handed[min(1, len(handed)):] {
+			if h.ID != handed[0].ID {
+				j.breach("alarm %q was handed over by %s under two ids, %s and %s", text, channel, handed[0].ID, h.ID)
 			}
 		}
-	}
-	hook := seen["webhook"].State
-	if len(hooks) == 0 && hook != "unknown" {
-		breach("alarm %q: no webhook call arrived, the outcome says %s", text, hook)
-	}
-	if len(hooks) > 1 {
-		rep.RepeatedHooks += len(hooks) - 1
-	}
-	for _, h := range hooks {
-		if h.ID != hooks[0].ID {
-			breach("alarm %q: webhook called under two ids", text)
+		switch again := len(handed) - 1; {
+		case again < 1:
+		case repeatable(channel):
+			j.rep.Repeated[channel] += again
+		default:
+			j.rep.SecondMails += again
+			if n.State != "unknown" {
+				j.breach("alarm %q: %d handed over by %s, the outcome says %s", text, len(handed), channel, n.State)
+			}
 		}
 	}
 }
 
-// index finds, for each alarm's text, what the catcher holds for it. Texts are
-// words between two tildes, so that one is never part of another.
-func index(r Record) (mails map[string][]Mail, hooks map[string][]Hook) {
-	mails, hooks = map[string][]Mail{}, map[string][]Hook{}
-	for _, m := range r.Mails {
-		text := Marked(m.Body)
-		mails[text] = append(mails[text], m)
+// sameBytes compares what several nodes hold at one position.
+func (j *judge) sameBytes() {
+	for i, node := range j.nodes {
+		for at, digest := range j.journals[node] {
+			for _, other := range j.nodes[i+1:] {
+				if d, ok := j.journals[other][at]; ok && d != digest {
+					j.breach("entry %s differs between %s and %s", at, node, other)
+				}
+			}
+		}
 	}
-	for _, h := range r.Hooks {
-		text := Marked(h.Body)
-		hooks[text] = append(hooks[text], h)
-	}
-	return mails, hooks
 }
 
 // Marked returns the first "~...~" of s, the generator's mark of an alarm.

@@ -1,8 +1,11 @@
-package meshtest
+package rig
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
+	"time"
 
 	"vedetta/bench/verdict"
 )
@@ -12,15 +15,13 @@ import (
 func (m *Mesh) Record() (verdict.Record, error) {
 	var r verdict.Record
 	var err error
-	if r.Mails, r.Hooks, err = m.Caught(); err != nil {
-		return r, err
-	}
-	if r.Pushes, err = m.Pushes(); err != nil {
+	if r.Handed, err = m.Caught(); err != nil {
 		return r, err
 	}
 	type event struct {
 		ID     string  `json:"id"`
 		Text   *string `json:"text"`
+		Origin string  `json:"origin"`
 		Copies int     `json:"copies"`
 	}
 	events, err := pages[event](m, "/api/v1/events")
@@ -29,7 +30,7 @@ func (m *Mesh) Record() (verdict.Record, error) {
 	}
 	for _, e := range events {
 		if e.Text != nil {
-			r.Events = append(r.Events, verdict.Event{ID: e.ID, Text: verdict.Marked(*e.Text), Copies: e.Copies})
+			r.Events = append(r.Events, verdict.Event{ID: e.ID, Text: verdict.Marked(*e.Text), Position: e.Origin, Copies: e.Copies})
 		}
 	}
 	type notification struct {
@@ -53,55 +54,52 @@ func (m *Mesh) Record() (verdict.Record, error) {
 	return r, nil
 }
 
-// Caught is what the catcher holds.
-func (m *Mesh) Caught() ([]verdict.Mail, []verdict.Hook, error) {
+// Caught is what the catcher holds, of every kind.
+func (m *Mesh) Caught() ([]verdict.Handed, error) {
+	out := []verdict.Handed{}
 	var mails []struct {
-		To      any            `json:"to"`
-		Subject string         `json:"subject"`
-		Text    string         `json:"text"`
-		Headers map[string]any `json:"headers"`
+		To       string            `json:"to"`
+		Subject  string            `json:"subject"`
+		Text     string            `json:"text"`
+		Headers  map[string]string `json:"headers"`
+		Received time.Time         `json:"received"`
 	}
-	if err := m.Get(m.Catcher+"/messages", &mails); err != nil {
-		return nil, nil, err
-	}
-	var hooks []struct {
-		ID   string `json:"id"`
-		Body any    `json:"body"`
-	}
-	if err := m.Get(m.Catcher+"/webhooks", &hooks); err != nil {
-		return nil, nil, err
-	}
-	outMails := []verdict.Mail{}
-	for _, x := range mails {
-		id := fmt.Sprint(x.Headers["Message-Id"])
-		if x.Headers["Message-Id"] == nil {
-			id = fmt.Sprint(x.Headers["Message-ID"])
-		}
-		outMails = append(outMails, verdict.Mail{MessageID: id, To: fmt.Sprint(x.To), Body: x.Subject + "\n" + x.Text})
-	}
-	outHooks := []verdict.Hook{}
-	for _, h := range hooks {
-		outHooks = append(outHooks, verdict.Hook{ID: h.ID, Body: fmt.Sprint(h.Body)})
-	}
-	return outMails, outHooks, nil
-}
-
-// Pushes is what the catcher holds of push messages, opened.
-func (m *Mesh) Pushes() ([]verdict.Push, error) {
-	var pushes []struct {
-		ID      string `json:"id"`
-		Topic   string `json:"topic"`
-		Tag     string `json:"tag"`
-		Payload any    `json:"payload"`
-	}
-	if err := m.Get(m.Catcher+"/pushes", &pushes); err != nil {
+	if err := m.list("/messages", &mails); err != nil {
 		return nil, err
 	}
-	out := []verdict.Push{}
+	for _, x := range mails {
+		out = append(out, verdict.Handed{Channel: "email", ID: x.Headers["Message-Id"], To: x.To, Body: x.Subject + "\n" + x.Text, At: x.Received})
+	}
+	var hooks []struct {
+		ID       string    `json:"id"`
+		Body     string    `json:"body"`
+		Received time.Time `json:"received"`
+	}
+	if err := m.list("/webhooks", &hooks); err != nil {
+		return nil, err
+	}
+	for _, h := range hooks {
+		out = append(out, verdict.Handed{Channel: "webhook", ID: h.ID, Body: h.Body, At: h.Received})
+	}
+	var pushes []struct {
+		ID       string    `json:"id"`
+		Topic    string    `json:"topic"`
+		Tag      string    `json:"tag"`
+		Payload  any       `json:"payload"`
+		Received time.Time `json:"received"`
+	}
+	if err := m.list("/pushes", &pushes); err != nil {
+		return nil, err
+	}
 	for _, p := range pushes {
-		out = append(out, verdict.Push{ID: p.ID, Topic: p.Topic, Tag: p.Tag, Body: fmt.Sprint(p.Payload)})
+		out = append(out, verdict.Handed{Channel: "webpush", ID: p.ID, Topic: p.Topic, Tag: p.Tag, Body: fmt.Sprint(p.Payload), At: p.Received})
 	}
 	return out, nil
+}
+
+// list reads a list of the catcher, however long.
+func (m *Mesh) list(path string, into any) error {
+	return m.get(m.Catcher+path, listsIn, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
 }
 
 // pages reads a whole list of the API, page by page.
