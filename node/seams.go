@@ -136,6 +136,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink) {
 	lk.HandleCall("central.open", central, plain(up.Open))
 	lk.HandleCall("central.put", central, plain(up.Put))
 	lk.HandleCall("central.status", central, plain(up.Status))
+	lk.HandleCall("central.marks", central, plain(up.Marks))
 	lk.Handle(link.PurposeFeed, central, func(ctx context.Context, _ link.Identity, s link.Stream) error { return up.Feed(ctx, s) })
 }
 

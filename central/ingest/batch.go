@@ -101,6 +101,9 @@ func (b *batch) take(r mesh.Record) error {
 		return b.wake("entry " + r.Position().String())
 	case mesh.KindDecision:
 		b.decisions++
+		if err := b.storeDecision(r); err != nil {
+			return err
+		}
 		return b.decide(r)
 	}
 	return fmt.Errorf("kind %d: %w", r.Kind, ErrKind)
@@ -124,6 +127,17 @@ func (b *batch) storeEntry(r mesh.Record) error {
 	}
 	if !bytes.Equal(stored, r.Bytes) {
 		return fmt.Errorf("stored entry: %w", ErrDiverged)
+	}
+	return nil
+}
+
+// storeDecision keeps a decision's bytes, whatever becomes of it: reconcile
+// holds the read models against them.
+func (b *batch) storeDecision(r mesh.Record) error {
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO decisions(origin, number, day, record) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(origin, number) DO NOTHING`,
+		r.Origin.String(), int64(r.Number), int64(r.Day), r.Bytes)
+	if err != nil {
+		return fmt.Errorf("store decision: %w", err)
 	}
 	return nil
 }

@@ -101,6 +101,9 @@ func (s Stored) Origins() []mesh.Origin {
 // Mark is Journal.
 func (s Stored) Mark(o mesh.Origin) uint64 { n, _ := s.Files.MarkAndHash(o); return n }
 
+// MarkAndHash is the mark and the running hash there.
+func (s Stored) MarkAndHash(o mesh.Origin) (uint64, mesh.Hash) { return s.Files.MarkAndHash(o) }
+
 // Durable is Journal.
 func (s Stored) Durable(o mesh.Origin) uint64 { return s.Quorum.Durable(o) }
 

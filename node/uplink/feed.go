@@ -26,7 +26,8 @@ const (
 type Journals interface {
 	Origins() []mesh.Origin
 	Durable(o mesh.Origin) uint64
-	DurableChanged() <-chan struct{} // closed at the next rise; take it before looking
+	MarkAndHash(o mesh.Origin) (uint64, mesh.Hash) // flushed here without a gap, and the running hash there
+	DurableChanged() <-chan struct{}               // closed at the next rise; take it before looking
 	Read(o mesh.Origin, from, upTo uint64, maxBytes int) ([]mesh.Record, error)
 }
 

@@ -76,6 +76,16 @@ func (j *journals) Durable(o mesh.Origin) uint64 {
 	return j.durable[o]
 }
 
+func (j *journals) MarkAndHash(o mesh.Origin) (uint64, mesh.Hash) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := j.records[o]
+	if len(all) == 0 {
+		return 0, mesh.Hash{}
+	}
+	return all[len(all)-1].Number, all[len(all)-1].Hash
+}
+
 func (j *journals) DurableChanged() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -1,6 +1,7 @@
 // Package uplink is what central may ask of a node: the keys it needs to read,
 // a customer's keys made when there are none, a roster document put into the
-// agreement, and the feed of all journals by cursor (design, section 4).
+// agreement, the feed of all journals by cursor (design, section 4), and this
+// node's own marks, running hashes and digests for central's reconcile.
 //
 // Every node serves it, one is enough for central. It decides nothing: what
 // changes is proposed to the agreement. Keys leave only to a certificate with
@@ -29,6 +30,7 @@ type Agreement interface {
 	Days() []mesh.Day
 	DayKey(mesh.Day) (seal.Key, bool)
 	Documents() (byCustomer map[string]agreement.Document, index uint64)
+	Document(customer string) (agreement.Document, bool)
 	Changed() <-chan struct{}
 }
 
