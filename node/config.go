@@ -61,6 +61,7 @@ type ListenerConfig struct {
 type StatusConfig struct {
 	Listen    string `koanf:"listen"`
 	TokenFile string `koanf:"token_file"` // bearer token for /metrics and /status from elsewhere than loopback
+	Profile   bool   `koanf:"profile"`    // /debug/pprof/ for loopback; costs some speed
 }
 
 // ChannelConfig is how notifications leave.

@@ -130,7 +130,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	// What is asked of the node.
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
 	serveCentral(lk, up)
-	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token}, e.Split("status"), registry, report{
+	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"), registry, report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, started: time.Now(),
 	}.now)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"strings"
 	"time"
@@ -68,8 +69,9 @@ type Mark struct {
 
 // Config is where and to whom it answers.
 type Config struct {
-	Listen string
-	Token  string // empty: /metrics and /status to loopback only
+	Listen  string
+	Token   string // empty: /metrics and /status to loopback only
+	Profile bool   // serve /debug/pprof/ too, to loopback only
 }
 
 // Server answers the endpoints. Snapshot is asked at every request.
@@ -98,6 +100,11 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.gather, promhttp.HandlerOpts{})))
 	mux.Handle("GET /status", s.managed(http.HandlerFunc(s.status)))
+	if s.cfg.Profile {
+		mux.Handle("GET /debug/pprof/", loopback(http.HandlerFunc(pprof.Index)))
+		mux.Handle("GET /debug/pprof/profile", loopback(http.HandlerFunc(pprof.Profile)))
+		mux.Handle("GET /debug/pprof/trace", loopback(http.HandlerFunc(pprof.Trace)))
+	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
@@ -118,6 +125,17 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		code = http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, map[string]any{"ready": st.Ready, "reasons": st.Reasons})
+}
+
+// loopback lets nobody else pass: a profile shows what is in memory.
+func loopback(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "profiles are for loopback only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // managed lets loopback and the token's bearer pass.
