@@ -36,6 +36,13 @@ check: ## format, vet, lint, layout, short tests
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
+ROUNDS ?= 3
+ONLY   ?=
+.PHONY: bench
+bench: build ## speed and size beside a plain echo server, some three minutes; ONLY=long ROUNDS=5
+	$(GO) build -o bin/ ./bench/vedetta-bench
+	@bin/vedetta-bench --commit "$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" --rounds $(ROUNDS) --only '$(ONLY)' $(BENCH)
+
 race: ## short tests under the race detector
 	$(GO) test -race -short -timeout 20m ./...
 

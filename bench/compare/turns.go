@@ -1,0 +1,195 @@
+package compare
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vedetta/bench/load"
+	"vedetta/bench/stand"
+)
+
+// settleWithin is how long the nodes may take to decide what a turn left.
+const settleWithin = 30 * time.Second
+
+// scenario is one line that is measured beside the echo server.
+type scenario struct {
+	name, what string
+	plan       load.Plan
+	least      float64 // of the echo's rate; 0: the line is about latency
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{"per-message", "events acknowledged at a majority, a connection per message, 256 in flight", load.Plan{Workers: 256, PerMessage: true}, 0.30},
+		{"long", "events acknowledged at a majority, 1,000 long connections", load.Plan{Workers: 1000}, 0.35},
+		{"polls", "polls answered, 1,000 long connections", load.Plan{Workers: 1000, Poll: true}, 0.60},
+		{"latency", "p99 of an acknowledgement, 256 long connections", load.Plan{Workers: 256}, 0},
+	}
+}
+
+// Turn is one turn of echo and product, one right after the other.
+type Turn struct {
+	Echo    Figure  `json:"echo"`
+	Product Figure  `json:"product"`
+	Ratio   float64 `json:"ratio"`          // of rates, product to echo
+	Left    uint64  `json:"left"`           // entries still undecided when the product's turn ended
+	Drained float64 `json:"drain_seconds"`  // until they were decided
+	CPU     float64 `json:"product_cpu_us"` // processor time of the three nodes per exchange, warming included
+}
+
+// Figure is what one side did.
+type Figure struct {
+	Rate    float64 `json:"per_second"`
+	P50     float64 `json:"p50_ms"`
+	P99     float64 `json:"p99_ms"`
+	Count   int     `json:"exchanges"`
+	Checked int     `json:"checked"`
+	Silent  int     `json:"silent"`
+	Wrong   int     `json:"wrong"`
+	Why     string  `json:"why,omitempty"`
+}
+
+func figure(r load.Result) Figure {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Figure{Rate: r.Rate, P50: ms(r.Times.At(.5)), P99: ms(r.Times.At(.99)), Count: r.Exchanges,
+		Checked: r.Checked, Silent: r.Silent, Wrong: r.Wrong, Why: r.FirstWhy}
+}
+
+// turns measures every scenario in every round.
+func (b *bench) turns(ctx context.Context) error {
+	all := map[string][]Turn{}
+	for round := range b.Rounds {
+		for _, s := range scenarios() {
+			if !b.only.MatchString(s.name) {
+				continue
+			}
+			t, err := b.turn(ctx, s, round)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			all[s.name] = append(all[s.name], t)
+			fmt.Fprintf(b.out, "  round %d %-11s echo %8.0f/s p99 %5.1f ms   product %8.0f/s p99 %5.1f ms   ratio %.3f   cpu %3.0f us   left %d, drained in %.1f s%s\n",
+				round+1, s.name, t.Echo.Rate, t.Echo.P99, t.Product.Rate, t.Product.P99, t.Ratio, t.CPU, t.Left, t.Drained, t.Product.trouble())
+		}
+	}
+	for _, s := range scenarios() {
+		if turns := all[s.name]; len(turns) > 0 {
+			b.add(s.line(turns))
+		}
+	}
+	return nil
+}
+
+func (f Figure) trouble() string {
+	if f.Silent+f.Wrong == 0 {
+		return ""
+	}
+	return fmt.Sprintf("   %d silent, %d wrong: %s", f.Silent, f.Wrong, f.Why)
+}
+
+// line judges a scenario by the median of its turns.
+func (s scenario) line(turns []Turn) Line {
+	var values []float64
+	l := Line{Name: s.name, What: s.what, Turns: turns}
+	if s.least > 0 {
+		for _, t := range turns {
+			values = append(values, t.Ratio)
+		}
+		l.Unit, l.Bound = "of echo", fmt.Sprintf(">= %.2f", s.least)
+		l = l.of(values...)
+		return l.judge(l.Median >= s.least)
+	}
+	held := 0
+	for _, t := range turns {
+		values = append(values, t.Product.P99)
+		if t.Product.P99 <= max(15, 3*t.Echo.P99) {
+			held++
+		}
+	}
+	l.Unit, l.Bound = "ms", "<= 15, or <= 3x echo's p99"
+	return l.of(values...).judge(2*held > len(turns))
+}
+
+// turn measures both sides; who begins alternates.
+func (b *bench) turn(ctx context.Context, s scenario, round int) (t Turn, err error) {
+	side := []func() error{
+		func() error {
+			p := b.fill(s.plan)
+			p.To, p.Echo = []string{b.echo.Line}, true
+			r, err := load.Run(ctx, p)
+			t.Echo = figure(r)
+			return err
+		},
+		func() error {
+			p := b.fill(s.plan)
+			p.To = b.mesh.Addresses()
+			before, err := b.cpu()
+			if err != nil {
+				return err
+			}
+			stop := b.profile(ctx, s.name, round)
+			r, err := load.Run(ctx, p)
+			if err != nil {
+				return err
+			}
+			t.Product = figure(r)
+			after, err := b.cpu()
+			if err != nil {
+				return err
+			}
+			t.CPU = float64((after - before).Microseconds()) / (r.Rate * (p.Window + p.Warm).Seconds())
+			left, took, err := b.mesh.Settle(ctx, settleWithin)
+			t.Left, t.Drained = left, took.Seconds()
+			stop()
+			return err
+		},
+	}
+	for i := range side {
+		if err := side[(i+round)%2](); err != nil {
+			return t, err
+		}
+	}
+	if t.Echo.Rate > 0 {
+		t.Ratio = t.Product.Rate / t.Echo.Rate
+	}
+	return t, nil
+}
+
+func (b *bench) fill(p load.Plan) load.Plan {
+	p.Panels, p.Window, p.Warm = b.mesh.Panels, b.Window, b.Warm
+	return p
+}
+
+// cpu is the processor time of the three nodes.
+func (b *bench) cpu() (sum time.Duration, err error) {
+	for _, n := range b.mesh.Nodes {
+		d, err := stand.CPU(n.PID)
+		if err != nil {
+			return 0, err
+		}
+		sum += d
+	}
+	return sum, nil
+}
+
+// profile keeps the first node's profile of a turn; stop waits for it.
+func (b *bench) profile(ctx context.Context, name string, round int) (stop func()) {
+	if b.Profile == "" || round > 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		seconds := max(1, int((b.Window + b.Warm).Seconds()))
+		for i, kind := range []string{fmt.Sprintf("profile?seconds=%d", seconds), "allocs", "mutex", "block"} {
+			path := filepath.Join(b.Profile, fmt.Sprintf("%s-%s.pprof", name, []string{"cpu", "allocs", "mutex", "block"}[i]))
+			if err := b.mesh.Keep(ctx, b.mesh.Nodes[0].Status+"/debug/pprof/"+kind, path); err != nil {
+				fmt.Fprintln(os.Stderr, "profile:", err)
+			}
+		}
+	}()
+	return func() { <-done }
+}
