@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ var mayImport = map[string][]string{
 	"cluster":        {"cluster", "wire/mesh"},
 	"cluster/env":    {},
 	"cluster/link":   {"cluster/env", "wire/mesh"},
+	"cluster/gossip": {"cluster/gossip", "cluster/env", "wire/mesh"},
 	"node":           {"node", "cluster", "wire"},
 	"node/channel":   {"node/channel", "wire", "cluster/env"},
 	"central":        {"central", "wire", "cluster/env", "cluster/link", "cluster/config", "cluster/daemon"},
@@ -41,6 +43,23 @@ var never = []struct{ from, to, why string }{
 	{"node/channel/email", "node/channel/webhook", "one channel never imports another"},
 	{"node/channel/webhook", "node/channel/email", "one channel never imports another"},
 }
+
+// onlyFrom names the files, or packages, that alone may import a package,
+// with the reason.
+var onlyFrom = []struct {
+	to, why string
+	from    []string
+}{
+	{"cluster/gossip/keyring", "keys are for gossip and for who makes them", []string{"cluster/gossip", "ops"}},
+	{"cluster/gossip", "gossip is a hint: nothing that decides may see it", []string{"cluster/gossip", "node/rumours.go"}},
+}
+
+// onlyNamed holds that what node/rumours.go hands out reaches the wiring and
+// the report, and nothing else of the node.
+var onlyNamed = struct {
+	name string
+	in   []string
+}{"rumours", []string{"node/rumours.go", "node/node.go", "node/report.go"}}
 
 // Limits of a file's length in lines.
 const (
@@ -117,6 +136,9 @@ func TestLayout(t *testing.T) {
 		if !isTest {
 			commented[dir] = commented[dir] || f.Doc != nil
 		}
+		if dir == "node" && !isTest && bytes.Contains(src, []byte(onlyNamed.name)) && !slices.Contains(onlyNamed.in, rel) {
+			t.Errorf("%s mentions %s: gossip is a hint, and only %v may see it", rel, onlyNamed.name, onlyNamed.in)
+		}
 		for _, spec := range f.Imports {
 			to, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
@@ -129,6 +151,14 @@ func TestLayout(t *testing.T) {
 			for _, n := range never {
 				if under(dir, n.from) && under(to, n.to) {
 					t.Errorf("%s imports %s: %s", rel, to, n.why)
+				}
+			}
+			for _, o := range onlyFrom {
+				if !isTest && under(to, o.to) {
+					if !slices.ContainsFunc(o.from, func(f string) bool { return under(rel, f) }) {
+						t.Errorf("%s imports %s: %s", rel, to, o.why)
+					}
+					break // the first that fits is the nearest
 				}
 			}
 			// Tests may use more: the judges of bench, and real parts of the other side.

@@ -35,6 +35,15 @@ type MeshConfig struct {
 	CAFile   string            `koanf:"ca_file"`
 	MeshKey  string            `koanf:"mesh_key_file"` // wraps the customers' keys; mode 0600
 	Founding []Founder         `koanf:"founding"`      // the nodes that began this mesh, the same list at each
+	Gossip   GossipConfig      `koanf:"gossip"`
+}
+
+// GossipConfig is where hints about the other nodes are exchanged; without
+// listen there is no gossip, and the node works as ever.
+type GossipConfig struct {
+	Listen      string            `koanf:"listen"`       // TCP and UDP address
+	KeyringFile string            `koanf:"keyring_file"` // made by `vedettactl pki gossip-keyring`, mode 0600; SIGHUP reads it again
+	Peers       map[string]string `koanf:"peers"`        // node name -> address for gossip; who is not named: the host of mesh.peers with the port of listen
 }
 
 // Founder is one node of the founding list, with the disk id `init` printed.
@@ -134,6 +143,17 @@ func (c Config) problems() []config.Problem {
 	want(c.Mesh.KeyFile != "", "mesh.key_file", "the certificate's key")
 	want(c.Mesh.CAFile != "", "mesh.ca_file", "the mesh's own CA certificate")
 	want(c.Mesh.MeshKey != "", "mesh.mesh_key_file", "the mesh key's file, mode 0600")
+	if g := c.Mesh.Gossip; g.Listen != "" {
+		address("mesh.gossip.listen", g.Listen)
+		want(g.KeyringFile != "", "mesh.gossip.keyring_file", "the keyring's file, mode 0600")
+		for name, a := range g.Peers {
+			_, known := c.Mesh.Peers[name]
+			want(known, "mesh.gossip.peers", "names that stand in mesh.peers, have "+quoted(name))
+			address("mesh.gossip.peers."+name, a)
+		}
+	} else {
+		want(g.KeyringFile == "" && len(g.Peers) == 0, "mesh.gossip.listen", "host:port, since other keys of mesh.gossip are set")
+	}
 	want(len(c.Mesh.Founding) > 0, "mesh.founding", "the list of founding nodes with their disk ids")
 	for _, f := range c.Mesh.Founding {
 		want(mesh.ValidNode(f.Node) && f.Disk != "" && f.Site != "", "mesh.founding", "node, disk and site of each")

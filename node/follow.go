@@ -8,7 +8,6 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/cluster/journal"
-	"vedetta/cluster/link"
 	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
 )
@@ -88,18 +87,20 @@ func checkFiles(verify func(context.Context) (journal.Report, error), damaged fu
 	}
 }
 
-// reloadOn reads the certificates again at SIGHUP.
-func reloadOn(ctx context.Context, reload <-chan os.Signal, lk *link.Link, e env.Env) error {
+// reloadOn reads again at SIGHUP; of what can't be read the old stays.
+func reloadOn(ctx context.Context, reload <-chan os.Signal, e env.Env, read map[string]func() error) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-reload:
 		}
-		if err := lk.Reload(); err != nil {
-			e.Log.Error("certificates not read again; the old ones stay", "error", err)
-			continue
+		for what, again := range read {
+			if err := again(); err != nil {
+				e.Log.Error("not read again; the old stays", "what", what, "error", err)
+				continue
+			}
+			e.Log.Info("read again", "what", what)
 		}
-		e.Log.Info("certificates read again")
 	}
 }

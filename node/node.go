@@ -127,7 +127,11 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 
 	disks := membership.New(log, proposer, view.Members, copies.Status, e.Split("membership"))
 
-	// What is asked of the node.
+	// What is asked of the node, and what is only told of it.
+	rumours, err := cfg.rumours(self, e.Split("gossip"))
+	if err != nil {
+		return daemon.BadConfig{Err: err}
+	}
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
 	serveCentral(lk, up)
 	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"), registry, report{
@@ -143,7 +147,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "gate": gate.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "gate": gate.Run, "gossip": rumours.Run,
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {
@@ -153,7 +157,9 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		})
 	}
 	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
-	g.Go(func() error { return reloadOn(running, reload, lk, e) })
+	g.Go(func() error {
+		return reloadOn(running, reload, e, map[string]func() error{"certificates": lk.Reload, "gossip keyring": rumours.Reload})
+	})
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():

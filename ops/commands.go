@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vedetta/cluster/env"
+	"vedetta/cluster/gossip/keyring"
 	"vedetta/cluster/link"
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
@@ -39,6 +40,7 @@ type cli struct {
 		CA      caCommand      `cmd:"" name:"ca" help:"Make the mesh's own certificate authority."`
 		Issue   issueCommand   `cmd:"" help:"Issue a certificate to a node, to central or to an operator."`
 		MeshKey meshKeyCommand `cmd:"" name:"mesh-key" help:"Make the mesh key that wraps the customers' keys."`
+		Gossip  gossipCommand  `cmd:"" name:"gossip-keyring" help:"Make or rotate the keys that gossip between nodes is encrypted with."`
 	} `cmd:"" name:"pki" help:"Certificates and keys."`
 	Panel struct {
 		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
@@ -150,3 +152,23 @@ type meshKeyCommand struct {
 }
 
 func (c *meshKeyCommand) Run(*world) error { return seal.NewMeshKeyFile(c.File) }
+
+type gossipCommand struct {
+	File string       `arg:"" help:"The keyring, mode 0600; the same at every node."`
+	Step keyring.Step `default:"new" enum:"new,add,use,drop" help:"new: a new file with one key. Rotation: add, use, drop; after each copy the file to every node and reload it (SIGHUP)."`
+}
+
+func (c *gossipCommand) Run(w *world) error {
+	n, err := keyring.Change(c.File, c.Step)
+	if err != nil {
+		return err
+	}
+	next := map[keyring.Step]string{
+		keyring.New:  "set mesh.gossip.keyring_file to it at every node",
+		keyring.Add:  "copy it to every node and reload each (SIGHUP), then take the step use",
+		keyring.Use:  "copy it to every node and reload each (SIGHUP), then take the step drop",
+		keyring.Drop: "copy it to every node and reload each (SIGHUP)",
+	}
+	_, err = fmt.Fprintf(w.out, "%s holds %d of at most 8 keys. Next: %s.\n", c.File, n, next[c.Step])
+	return err
+}

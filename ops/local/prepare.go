@@ -13,6 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"vedetta/cluster/gossip/keyring"
 	"vedetta/cluster/link"
 	"vedetta/ops/pki"
 	"vedetta/wire/seal"
@@ -84,6 +85,11 @@ func preparePKI(p plan) error {
 			}
 		}
 	}
+	if ring := p.path("secret", "gossip"); missing(ring) {
+		if _, err := keyring.Change(ring, keyring.New); err != nil {
+			return err
+		}
+	}
 	key := p.path("secret", "mesh")
 	if !missing(key) {
 		return nil
@@ -110,10 +116,11 @@ func initNode(ctx context.Context, bin, dir string) (string, error) {
 
 func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
 	name := sites()[i]
-	peers, founding := map[string]string{}, []map[string]string{}
+	peers, gossip, founding := map[string]string{}, map[string]string{}, []map[string]string{}
 	for j, site := range sites() {
 		if j != i {
 			peers[site] = p.node(j, offsetMesh)
+			gossip[site] = p.node(j, offsetGossip)
 		}
 		founding = append(founding, map[string]string{"node": site, "disk": disks[site], "site": site})
 	}
@@ -123,6 +130,7 @@ func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
 			"listen": p.node(i, offsetMesh), "peers": peers, "founding": founding,
 			"cert_file": p.path("pki", name, "cert.pem"), "key_file": p.path("pki", name, "key.pem"),
 			"ca_file": p.path("pki", "ca.pem"), "mesh_key_file": p.path("secret", "mesh"),
+			"gossip": map[string]any{"listen": p.node(i, offsetGossip), "peers": gossip, "keyring_file": p.path("secret", "gossip")},
 		},
 		"reception": map[string]any{
 			"listeners": []map[string]string{{"name": "main", "address": p.node(i, offsetDC09)}},
