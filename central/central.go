@@ -88,7 +88,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 
 	nodes := newMesh(client, cfg.Mesh.Nodes)
 	ring := keys.New(nodes, e.Split("keys"))
-	owned := premises.New(db, ring)
+	owned := premises.New(premises.Config{AllowPrivate: cfg.Channel.AllowPrivate}, db, ring)
 	publisher := premises.NewPublisher(owned, nodes, e.Split("premises"))
 	events := history.New(db, ring)
 	follower := ingest.New(db, ring, events.Hub, e.Split("ingest"))

@@ -25,7 +25,13 @@ type Config struct {
 	Mesh           MeshConfig     `koanf:"mesh"`
 	Status         StatusConfig   `koanf:"status"`
 	Account        account.Config `koanf:"account"`
+	Channel        ChannelConfig  `koanf:"channel"`
 	Demo           DemoConfig     `koanf:"demo"`
+}
+
+// ChannelConfig is what addresses of contacts are taken.
+type ChannelConfig struct {
+	AllowPrivate bool `koanf:"allow_private"` // webhooks and push endpoints at private and loopback addresses, http too; true in local up only
 }
 
 // LogConfig says how much is logged.

@@ -30,7 +30,7 @@ func TestDemoCustomerIsMadeOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owned := premises.New(db, ring)
+	owned := premises.New(premises.Config{}, db, ring)
 	key := account.NewAPIKey()
 	added := 0
 	d := &demo{DemoConfig{Email: "demo@vedetta.example", Account: "A1B2C3D4", PlainAccount: "1234ABCD", ContactEmail: "c@vedetta.example", WebhookURL: "http://127.0.0.1:9/hook"},

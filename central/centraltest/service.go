@@ -68,7 +68,7 @@ func (s *Service) Open(t testing.TB) {
 	must(t, s.Ring.Refresh(ctx))
 	_, err = s.Ring.Customer(ctx, keys.Central)
 	must(t, err)
-	s.Premises = premises.New(s.DB, s.Ring)
+	s.Premises = premises.New(premises.Config{}, s.DB, s.Ring)
 	s.Publisher = premises.NewPublisher(s.Premises, s.Mesh, e)
 	s.History = history.New(s.DB, s.Ring)
 	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, e)

@@ -2,7 +2,6 @@ package premises
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"vedetta/wire/roster"
@@ -31,7 +30,7 @@ type Address struct {
 	Value   string // for webhook {"url","secret"} as JSON
 }
 
-// PutContact creates or replaces a contact by its id. A contact that exists
+// PutContact creates or replaces a contact by its id, as it is. A contact that exists
 // keeps its own key.
 func (c *Change) PutContact(v Contact) error {
 	key, err := c.contactKey(v.ID)
@@ -49,17 +48,8 @@ func (c *Change) PutContact(v Contact) error {
 		}
 		doc.Addresses = append(doc.Addresses, roster.Address{ID: a.ID, Channel: a.Channel, Token: token})
 	}
-	body, err := json.Marshal(doc)
-	if err != nil {
-		return err
-	}
-	_, err = c.tx.ExecContext(c.ctx, `INSERT INTO contacts(id, customer_id, sealed_body, created_ms) VALUES(?1, ?2, ?3, ?4)
-		ON CONFLICT(id) DO UPDATE SET sealed_body = ?3 WHERE contacts.customer_id = ?2`,
-		v.ID, c.customer, seal.SealColumn(c.key, "contact:"+v.ID, body), c.now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("put contact: %w", err)
-	}
-	return nil
+	_, err = c.put(contacts, v.ID, storedContact{doc, record{Revision: c.revision}})
+	return err
 }
 
 func (c *Change) contactKey(id string) (seal.ContactKey, error) {

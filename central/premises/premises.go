@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"vedetta/central/keys"
@@ -24,20 +25,25 @@ import (
 	"vedetta/wire/seal"
 )
 
-// ErrTaken says that a panel with the same listener, prefix, receiver and
-// account exists already.
-var ErrTaken = errors.New("a panel with this account exists already")
+// Config of premises.
+type Config struct {
+	AllowPrivate bool // webhooks and push endpoints at private and loopback addresses, http too
+}
 
 // Premises reads and changes what customers have; safe for several goroutines.
 type Premises struct {
+	cfg   Config
 	db    *store.DB
 	ring  *keys.Ring
 	queue chan struct{} // a hint to the publisher, one is enough
+
+	mu   sync.Mutex
+	sent chan struct{} // closed and made anew when the mesh has acknowledged something
 }
 
 // New starts nothing.
-func New(db *store.DB, ring *keys.Ring) *Premises {
-	return &Premises{db: db, ring: ring, queue: make(chan struct{}, 1)}
+func New(cfg Config, db *store.DB, ring *keys.Ring) *Premises {
+	return &Premises{cfg: cfg, db: db, ring: ring, queue: make(chan struct{}, 1), sent: make(chan struct{})}
 }
 
 // NewID is a random opaque id: 26 letters and digits.
@@ -47,13 +53,22 @@ func NewID() string { return strings.ToLower(rand.Text()) }
 type Change struct {
 	tx       *sql.Tx
 	ctx      context.Context
+	cfg      Config
+	ring     *keys.Ring
 	customer string
 	key, own seal.Key
 	now      time.Time
+	revision uint64 // of the document with this change
+	inForce  uint64
+	changed  bool
+}
+
+func (c *Change) reading() reading {
+	return reading{c.ctx, c.tx, c.customer, c.key, c.inForce, &memo{}}
 }
 
 // Edit runs fn and, in the same transaction, raises the document's revision
-// and queues it for the mesh.
+// and queues it for the mesh, unless fn has changed nothing.
 func (p *Premises) Edit(ctx context.Context, now time.Time, customer string, fn func(c *Change) error) error {
 	err := p.db.Write(ctx, func(tx *sql.Tx) error { return p.EditIn(ctx, tx, now, customer, fn) })
 	if err == nil {
@@ -64,8 +79,14 @@ func (p *Premises) Edit(ctx context.Context, now time.Time, customer string, fn 
 
 // EditIn is Edit within a transaction of the caller's, who calls Hint after it.
 func (p *Premises) EditIn(ctx context.Context, tx *sql.Tx, now time.Time, customer string, fn func(c *Change) error) error {
-	c := &Change{tx: tx, ctx: ctx, customer: customer, now: now}
-	var err error
+	c := &Change{tx: tx, ctx: ctx, cfg: p.cfg, ring: p.ring, customer: customer, now: now}
+	err := tx.QueryRowContext(ctx, `SELECT revision + 1 FROM customers WHERE id = ?1`, customer).Scan(&c.revision)
+	if err != nil {
+		return fmt.Errorf("edit premises of %s: %w", customer, err)
+	}
+	if c.inForce, err = inForce(ctx, tx, customer); err != nil {
+		return err
+	}
 	if c.key, err = p.ring.Of(customer); err != nil {
 		return err
 	}
@@ -75,7 +96,35 @@ func (p *Premises) EditIn(ctx context.Context, tx *sql.Tx, now time.Time, custom
 	if err := fn(c); err != nil {
 		return err
 	}
+	if !c.changed {
+		return nil
+	}
+	if err := c.fits(); err != nil {
+		return err
+	}
 	return queue(ctx, tx, now, customer, 0)
+}
+
+// maxDocument bounds a customer's document, so that it fits into one call to
+// the mesh (32 MiB, base64, some room).
+const maxDocument = 16 << 20
+
+// fits refuses what would make the document too large to be published.
+func (c *Change) fits() error {
+	var n int
+	err := c.tx.QueryRowContext(c.ctx, `SELECT coalesce(sum(n), 0) FROM (
+		SELECT sum(length(sealed_body)) AS n FROM panels WHERE customer_id = ?1 UNION ALL
+		SELECT sum(length(sealed_body)) FROM contacts WHERE customer_id = ?1 UNION ALL
+		SELECT sum(length(sealed_body)) FROM rules WHERE customer_id = ?1) AS parts`, c.customer).Scan(&n)
+	if err != nil {
+		return fmt.Errorf("measure document: %w", err)
+	}
+	if n <= maxDocument {
+		return nil
+	}
+	var f Faults
+	f.add("", "too_large", maxDocument>>20)
+	return f
 }
 
 // Hint wakes the publisher.
@@ -103,65 +152,16 @@ func queue(ctx context.Context, tx *sql.Tx, now time.Time, customer string, atLe
 	return nil
 }
 
-// PutPanel creates or replaces a panel by its id.
-func (c *Change) PutPanel(v roster.Panel) error {
-	if v.Listener == "" {
-		v.Listener = "main"
-	}
-	if v.Zones == nil {
-		v.Zones = []roster.Zone{}
-	}
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	unique := c.own.Index("panel", uniqueText(v))
-	var other string
-	err = c.tx.QueryRowContext(c.ctx, `SELECT id FROM panels WHERE unique_index = ?1 AND id <> ?2`, unique, v.ID).Scan(&other)
-	if err == nil {
-		return ErrTaken
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("put panel: %w", err)
-	}
-	_, err = c.tx.ExecContext(c.ctx, `INSERT INTO panels(id, customer_id, unique_index, account_index, sealed_body, created_ms)
-		VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT(id) DO UPDATE SET unique_index = ?3, account_index = ?4, sealed_body = ?5 WHERE panels.customer_id = ?2`,
-		v.ID, c.customer, unique, AccountIndex(c.key, v.Account), seal.SealColumn(c.key, "panel:"+v.ID, body), c.now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("put panel: %w", err)
-	}
-	return nil
-}
-
 // AccountIndex is what events and panels are found by: the account's spelling
 // in upper case under the customer's key.
 func AccountIndex(k seal.Key, account string) []byte {
 	return k.Index("account", strings.ToUpper(account))
 }
 
-func uniqueText(v roster.Panel) string {
-	text := func(s *string) string {
-		if s == nil {
-			return "-"
-		}
-		return "=" + strings.ToUpper(*s)
-	}
-	return strings.Join([]string{v.Listener, text(v.Prefix), text(v.Receiver), strings.ToUpper(v.Account)}, "\x00")
-}
-
-// PutRule creates or replaces a rule by its id.
+// PutRule creates or replaces a rule by its id, as it is.
 func (c *Change) PutRule(v roster.Rule) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = c.tx.ExecContext(c.ctx, `INSERT INTO rules(id, customer_id, sealed_body, created_ms) VALUES(?1, ?2, ?3, ?4)
-		ON CONFLICT(id) DO UPDATE SET sealed_body = ?3 WHERE rules.customer_id = ?2`,
-		v.ID, c.customer, seal.SealColumn(c.key, "rule:"+v.ID, body), c.now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("put rule: %w", err)
-	}
-	return nil
+	_, err := c.put(rules, v.ID, storedRule{v, record{Revision: c.revision}})
+	return err
 }
 
 // Document is the customer's roster document and its revision, both of one

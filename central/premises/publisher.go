@@ -146,6 +146,7 @@ func (b *Publisher) send(ctx context.Context, now time.Time, customer string) er
 	if err != nil {
 		return fmt.Errorf("note published roster of %s: %w", customer, err)
 	}
+	b.p.published()
 	b.log.Info("roster published", "customer", customer, "revision", revision, "index", put.Index)
 	return nil
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -156,6 +157,7 @@ func centralConfig(p plan) map[string]any {
 			"nodes": nodes, "cert_file": p.path("pki", "central", "cert.pem"),
 			"key_file": p.path("pki", "central", "key.pem"), "ca_file": p.path("pki", "ca.pem"),
 		},
+		"channel": map[string]any{"allow_private": true},
 		"demo": map[string]any{
 			"email": demoEmail, "password_file": p.path("secret", "password"), "api_key_file": p.path("secret", "api_key"),
 			"account": demoAccount, "plain_account": demoPlainAccount, "panel_key_file": p.path("secret", "panel_key"),
@@ -186,6 +188,8 @@ func secretFile(path string, bytes int) error {
 	switch {
 	case strings.HasSuffix(path, "api_key"):
 		text = "vdt_" + text
+	case strings.HasSuffix(path, "webhook_secret"):
+		text = "whsec_" + base64.StdEncoding.EncodeToString(b)
 	case strings.HasSuffix(path, "panel_key"):
 		text = strings.ToUpper(text)
 	}

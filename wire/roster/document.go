@@ -67,7 +67,7 @@ type Contact struct {
 // Address is one place a contact can be reached at.
 type Address struct {
 	ID      string `json:"id"`      // opaque, stable while the address is the same
-	Channel string `json:"channel"` // email, webhook, webpush, sms, whatsapp, voice
+	Channel string `json:"channel"` // email, webhook, webpush, sms, whatsapp, voice; phone: a number that no channel uses yet
 	Token   string `json:"token"`   // Fernet; the value is the address, for webhook {"url","secret"} as JSON, for webpush {"endpoint","p256dh","auth"}
 }
 

@@ -1,0 +1,124 @@
+package premises
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Fault is one field of a body that can't be taken. Code is a stable word that
+// pages translate; Expected says the same in English. Neither holds the value.
+type Fault struct {
+	Field    string `json:"field"` // as in the body: zones[2].name
+	Code     string `json:"code"`
+	Expected string `json:"expected"`
+}
+
+// Faults are all that is wrong with a body.
+type Faults []Fault
+
+// Error names every field.
+func (f Faults) Error() string {
+	parts := make([]string, len(f))
+	for i, v := range f {
+		parts[i] = v.Field + ": " + v.Expected
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Expected says what a code means, with % for a number or list; also for
+// warnings. Pages have a text of their own for each.
+var expected = map[string]string{
+	"required":            "a value: it must not be absent or empty",
+	"type":                "%s",
+	"unknown_field":       "no such field; known are %s",
+	"twice":               "once only",
+	"read_only":           "left out: it is set by us",
+	"length":              "at most %d characters",
+	"too_many":            "at most %d",
+	"characters":          "text without control characters, line breaks and invisible marks of direction",
+	"account_form":        "3 to 16 hex digits",
+	"account_taken":       "another account, prefix or receiver: a panel that has these, or could be taken for this one, exists already",
+	"number_form":         "1 to 6 hex digits",
+	"key_form":            "32, 48 or 64 hex digits, or 16, 24 or 32 bytes of text; hex: or text: before it decides",
+	"listener_form":       "1 to 32 of a-z, 0-9, - and _",
+	"range":               "%d to %d",
+	"time_zone":           "an IANA name such as Europe/Rome",
+	"zone_form":           "1 to 8 letters and digits",
+	"zone_twice":          "a number that no other zone of the panel has; leading zeros make no difference",
+	"no_address":          "at least one of email, phone, webhook and push",
+	"email_form":          "an address such as anna@example.org",
+	"phone_form":          "E.164: + and 7 to 15 digits, such as +390575123456",
+	"language":            "it or en",
+	"url_form":            "an https URL without user, password and fragment",
+	"url_private":         "a host on the Internet: private, loopback and reserved addresses are not called",
+	"secret_form":         "whsec_ and 24 to 64 bytes in base64 (Standard Webhooks)",
+	"p256dh_form":         "a point of P-256, 65 bytes in base64url",
+	"auth_form":           "16 bytes in base64url",
+	"no_panel":            "the id of a panel of yours",
+	"no_contact":          "the id of a contact of yours",
+	"one_of":              "one of %s",
+	"code_form":           "a SIA code of two letters, a Contact ID code of three digits, or one of our own",
+	"code_never":          "a code that can occur with the categories and qualifiers of the rule",
+	"time_form":           "HH:MM, from 00:00 to 23:59 (to: 24:00); from and to both or neither",
+	"time_empty":          "another time than from; leave both out for the whole day",
+	"no_steps":            "at least one step",
+	"step_order":          "at least the time of the step before",
+	"channel_unsupported": "email, webpush or webhook; the others are not sent yet",
+	"nobody_reached":      "a channel that at least one of the step's contacts has an address for",
+	"too_large":           "less: all panels, contacts and rules of a customer have at most %d MB together",
+
+	// Warnings: legal, and perhaps not what was meant.
+	"no_panels":       "there is no panel yet: the rule matches nothing",
+	"code_unknown":    "the code is in neither table: it comes as category other",
+	"zone_unnamed":    "none of the panels has a zone of this number in its list",
+	"contact_reached": "the contact has no address for the step's channels",
+	"phone_unused":    "nothing is sent to phones yet",
+	"rule_off":        "the rule is switched off: it matches nothing",
+	"key_absent":      "the panel has no key: its messages can be read and forged on the way",
+	"not_supervised":  "poll_seconds is 0: nobody is told when the panel falls silent",
+}
+
+// FaultCodes lists every code of faults and warnings, for catalogues of texts.
+func FaultCodes() []string {
+	var codes []string
+	for c := range expected {
+		codes = append(codes, c)
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// Expected is the English text of a code.
+func Expected(code string, args ...any) string { return fmt.Sprintf(expected[code], args...) }
+
+func (f *Faults) add(field, code string, args ...any) {
+	*f = append(*f, Fault{field, code, Expected(code, args...)})
+}
+
+func (f Faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
+}
+
+// Errors that callers decide by, besides Faults.
+var (
+	// ErrNone says that the customer has no such panel, contact or rule.
+	ErrNone = errors.New("there is none with this id")
+	// ErrTag says that somebody else has changed it since it was read.
+	ErrTag = errors.New("it was changed by somebody else in the meantime")
+	// ErrTaken says that another panel has, or could be taken for, the listener,
+	// prefix, receiver and account.
+	ErrTaken = errors.New("a panel with this account exists already")
+)
+
+// InUse refuses a change that would leave rules without effect.
+type InUse struct{ Rules []string }
+
+// Error names the rules by id.
+func (e InUse) Error() string {
+	return "rules depend on it: " + strings.Join(e.Rules, ", ")
+}
