@@ -147,7 +147,7 @@ func TestKeysRotateWhileRunning(t *testing.T) {
 	}
 	give()
 	a, _ := b.run(start("arezzo", 1), ra, "one")
-	r, stop := b.run(start("roubaix", 1), rr, "one")
+	_, stop := b.run(start("roubaix", 1), rr, "one")
 	b.await("before", believes(a, start("roubaix", 1), true))
 	for i, step := range []keyring.Step{keyring.Add, keyring.Use, keyring.Drop} {
 		if _, err := keyring.Change(ra, step); err != nil {
@@ -159,7 +159,8 @@ func TestKeysRotateWhileRunning(t *testing.T) {
 		// A newcomer with the older file is heard of, and hears.
 		stop()
 		next := start("roubaix", uint64(2+2*i))
-		r, stop = b.run(next, rr, "one")
+		r, stopNext := b.run(next, rr, "one")
+		stop = stopNext
 		b.await(string(step)+" at one", believes(a, next, true))
 		b.await(string(step)+" at one", believes(r, start("arezzo", 1), true))
 		give()
