@@ -19,11 +19,12 @@ var mailText string
 // MIME's boundaries.
 func (c *Channel) compose(m channel.Message, to netmail.Address) ([]byte, error) {
 	w := c.wordsOf(m)
+	strong, soft := colours(w.Tone)
 	var page bytes.Buffer
 	err := c.page.Execute(&page, map[string]any{
-		"Lang": w.lang, "Loud": w.loud, "Kind": w.kind, "Meaning": w.meaning, "Premises": w.premises, "Place": w.place, "Late": w.late,
-		"Colour": template.CSS(w.tone.colour), "Soft": template.CSS(w.tone.soft), "Rows": w.rows, "Why": w.why, "Twice": w.twice, "No": w.no,
-		"Subject": w.subject(),
+		"Lang": w.Lang, "Loud": w.Loud, "Kind": w.Kind, "Meaning": w.Meaning, "Premises": w.Premises, "Place": w.Place, "Late": w.late,
+		"Colour": template.CSS(strong), "Soft": template.CSS(soft), "Rows": w.rows, "Why": w.why, "Twice": w.twice, "No": w.no,
+		"Subject": w.Headline(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("email: %w", err)
@@ -31,7 +32,7 @@ func (c *Channel) compose(m channel.Message, to netmail.Address) ([]byte, error)
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(&c.from)
 	msg.ToMailAddress(&netmail.Address{Address: to.Address}) // a name could carry anything
-	msg.Subject(w.subject())
+	msg.Subject(w.Headline())
 	msg.SetMessageIDWithValue(MessageID(m.Notification, c.from.Address))
 	msg.SetDateWithValue(m.Event.Received.UTC())
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no holiday notes to us

@@ -27,6 +27,7 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/node/channel"
+	"vedetta/node/channel/wording"
 )
 
 // When TLS is used.
@@ -59,7 +60,7 @@ type Channel struct {
 	tls   *tls.Config
 	net   env.Net
 	page  *template.Template
-	zones zones
+	zones wording.Zones
 }
 
 // New checks the configuration and reads the CA file; it connects to nobody.

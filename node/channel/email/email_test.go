@@ -141,7 +141,7 @@ func TestWords(t *testing.T) {
 	} {
 		m := sample()
 		one.change(&m)
-		if got := ch.wordsOf(m).subject(); got != one.want {
+		if got := ch.wordsOf(m).Headline(); got != one.want {
 			t.Errorf("subject %q, want %q", got, one.want)
 		}
 	}

@@ -3,97 +3,55 @@ package email
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"vedetta/node/channel"
-	"vedetta/wire/event"
+	"vedetta/node/channel/wording"
 )
 
-// tone is how loud an event is: the word before its category, and its colour.
-type tone struct{ it, en, colour, soft string }
-
-var (
-	toneAlarm    = tone{"ALLARME", "ALARM", "#b3261e", "#fdecea"}
-	toneFault    = tone{"GUASTO", "FAULT", "#8a5300", "#fff4e0"}
-	toneNotice   = tone{"AVVISO", "NOTICE", "#1f4e79", "#e8f1fa"}
-	toneRestored = tone{"RIPRISTINO", "RESTORED", "#1b6e3c", "#e7f5ec"}
-)
-
-// toneOf is how loud a category is. One that is not known is told like
-// event.Other, which is routed like an alarm.
-func toneOf(c event.Category) tone {
-	switch c {
-	case event.Trouble, event.Power, event.Communication:
-		return toneFault
-	case event.OpenClose, event.Bypass, event.Access, event.Test, event.System:
-		return toneNotice
+// colours of a tone: of the head, and of the foot.
+func colours(t wording.Tone) (strong, soft string) {
+	switch t {
+	case wording.ToneFault:
+		return "#8a5300", "#fff4e0"
+	case wording.ToneNotice:
+		return "#1f4e79", "#e8f1fa"
+	case wording.ToneRestored:
+		return "#1b6e3c", "#e7f5ec"
 	}
-	return toneAlarm
+	return "#b3261e", "#fdecea"
 }
 
 // words are a mail's texts in one language.
 type words struct {
-	loud     string // ALLARME
-	kind     string // Furto
-	meaning  string // of the code
-	premises string // Casa
-	place    string // Zona 1 Ingresso; empty
-	tone     tone
-	rows     []row
-	late     string
-	why      string
-	twice    string
-	no       string // "Notification" and its id
-	lang     string
+	wording.Words
+	rows  []row
+	late  string
+	why   string
+	twice string
+	no    string // "Notification" and its id
 }
 
 type row struct{ Name, Value string }
 
 func (c *Channel) wordsOf(m channel.Message) words {
-	it := m.Language != "en"
-	pick := func(italian, english string) string {
-		if it {
-			return italian
-		}
-		return english
-	}
-	category := event.Category(m.Event.Category)
-	w := words{tone: toneOf(category), kind: category.Name(m.Language), meaning: pick(m.Event.MeaningIT, m.Event.Meaning), premises: m.Panel.Name, lang: pick("it", "en")}
-	if m.Event.Qualifier == "restore" {
-		w.tone = toneRestored
-	}
-	w.loud = pick(w.tone.it, w.tone.en)
-	if m.Event.Qualifier == "ongoing" {
-		w.loud += pick(" IN CORSO", " ONGOING")
-	}
-	if w.premises == "" {
-		w.premises = pick("Centrale ", "Panel ") + m.Panel.Account
-	}
-	zone := named(m.Event.Zone, m.Event.ZoneName)
-	switch {
-	case zone != "":
-		w.place = pick("Zona ", "Zone ") + zone
-	case m.Event.User != "":
-		w.place = pick("Utente ", "User ") + m.Event.User
-	case m.Event.Partition != "":
-		w.place = pick("Area ", "Partition ") + m.Event.Partition
-	}
+	w := words{Words: wording.Of(m)}
+	pick := w.Pick
 	add := func(italian, english, value string) {
 		if value != "" {
 			w.rows = append(w.rows, row{pick(italian, english), value})
 		}
 	}
-	add("Impianto", "Premises", w.premises)
-	add("Zona", "Zone", zone)
+	add("Impianto", "Premises", w.Premises)
+	add("Zona", "Zone", w.Zone)
 	add("Area", "Partition", m.Event.Partition)
 	add("Utente", "User", m.Event.User)
 	add("Testo della centrale", "Panel's text", m.Event.Text)
 	if m.Event.PanelTime.IsZero() {
 		add("Ora della centrale", "Panel's time", pick("non indicata", "not given"))
 	} else {
-		add("Ora della centrale", "Panel's time", c.when(m.Event.PanelTime, m.Panel.TimeZone, it))
+		add("Ora della centrale", "Panel's time", c.zones.When(m.Event.PanelTime, m.Panel.TimeZone, w.Lang))
 	}
-	add("Ora di ricezione", "Received", c.when(m.Event.Received, m.Panel.TimeZone, it))
+	add("Ora di ricezione", "Received", c.zones.When(m.Event.Received, m.Panel.TimeZone, w.Lang))
 	add("Codice", "Code", strings.TrimSpace(m.Event.Standard+" "+m.Event.Code))
 	add("Account", "Account", m.Panel.Account)
 	add("Datacenter", "Datacenter", m.Event.Datacenter)
@@ -107,47 +65,20 @@ func (c *Channel) wordsOf(m channel.Message) words {
 	return w
 }
 
-// subject is such as "ALLARME Furto - Casa - Zona 1 Ingresso".
-func (w words) subject() string {
-	s := w.loud + " " + w.kind + " - " + w.premises
-	if w.place != "" {
-		s += " - " + w.place
-	}
-	return oneLine(s)
-}
-
 // text is the plain form.
 func (w words) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", w.loud, w.kind)
-	if w.meaning != "" {
-		fmt.Fprintf(&b, "%s\n", w.meaning)
+	fmt.Fprintf(&b, "%s %s\n", w.Loud, w.Kind)
+	if w.Meaning != "" {
+		fmt.Fprintf(&b, "%s\n", w.Meaning)
 	}
 	if w.late != "" {
 		fmt.Fprintf(&b, "\n%s\n", w.late)
 	}
 	b.WriteByte('\n')
 	for _, r := range w.rows {
-		fmt.Fprintf(&b, "%s: %s\n", r.Name, oneLine(r.Value))
+		fmt.Fprintf(&b, "%s: %s\n", r.Name, wording.OneLine(r.Value))
 	}
 	fmt.Fprintf(&b, "\n-- \n%s\n%s\n%s\n", w.why, w.twice, w.no)
 	return b.String()
-}
-
-func named(number, name string) string { return strings.TrimSpace(number + " " + name) }
-
-// oneLine keeps a panel's or customer's text from breaking a line or a header.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' }), " ")
-}
-
-var monthsIT = [...]string{"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre"}
-
-// when is a time at the premises, to the second.
-func (c *Channel) when(t time.Time, zone string, it bool) string {
-	t = t.In(c.zones.load(zone))
-	if it {
-		return fmt.Sprintf("%d %s %d, %s", t.Day(), monthsIT[t.Month()-1], t.Year(), t.Format("15:04:05 (MST)"))
-	}
-	return t.Format("2 January 2006, 15:04:05 (MST)")
 }

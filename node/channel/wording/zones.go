@@ -1,15 +1,15 @@
-package email
+package wording
 
 import (
 	"sync"
 	"time"
 )
 
-// zones keeps time zones that were read, since reading one opens a file.
-type zones struct{ known sync.Map } // name -> *time.Location
+// Zones keeps time zones that were read, since reading one opens a file.
+type Zones struct{ known sync.Map } // name -> *time.Location
 
 // load returns the zone, or UTC when there is no such name.
-func (z *zones) load(name string) *time.Location {
+func (z *Zones) load(name string) *time.Location {
 	if l, ok := z.known.Load(name); ok {
 		return l.(*time.Location)
 	}
