@@ -72,6 +72,8 @@ type Outcome struct {
 	// said "not now". With unknown: the channel is idempotent by id, so that a
 	// repetition does no harm.
 	Retry bool
+	// After is how long the provider asked to be left alone; 0: it didn't say.
+	After time.Duration
 }
 
 // Reasons, one word each; the log, the metric and the customer see the same.
@@ -80,6 +82,7 @@ const (
 	ReasonProviderBusy    = "provider_busy"    // said not now
 	ReasonUnreachable     = "unreachable"      // no provider, no hand-over
 	ReasonInvalidAddress  = "invalid_address"  // the address is no address, or the provider says so
+	ReasonGone            = "gone"             // the provider says that this address has ended for good; central takes it from its contact
 	ReasonNoAnswer        = "no_answer"        // handed over, and then nothing was heard
 	ReasonTooLate         = "too_late"         // the claim's ten seconds were over before the last byte (rule 23)
 	ReasonNoAddress       = "no_address"       // contact or address is gone from the roster, or can't be opened

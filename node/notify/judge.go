@@ -55,7 +55,7 @@ func judge(a attempt, o channel.Outcome) verdict {
 		return verdict{state: decision.StateDelivered}
 	case decision.StateRefused:
 		if o.Retry {
-			return again(a, verdict{reason: o.Reason}, decision.StateRefused)
+			return patient(a, again(a, verdict{reason: o.Reason}, decision.StateRefused), o.After)
 		}
 		if a.doubtful {
 			return verdict{state: decision.StateUnknown, reason: channel.ReasonNoAnswer}
@@ -92,6 +92,25 @@ func again(a attempt, v verdict, end decision.State) verdict {
 		return verdict{state: end, reason: v.reason}
 	}
 	v.state, v.after = decision.StatePending, wait
+	return v
+}
+
+// patientAtMost bounds how long a provider may ask us to wait; life safety
+// tries again sooner, whatever it asks.
+const (
+	patientAtMost       = time.Hour
+	patientAtMostUrgent = 30 * time.Second
+)
+
+// patient keeps away from a provider as long as it asked to be left alone.
+func patient(a attempt, v verdict, asked time.Duration) verdict {
+	most := patientAtMost
+	if a.urgent {
+		most = patientAtMostUrgent
+	}
+	if v.state == decision.StatePending {
+		v.after = max(v.after, min(asked, most))
+	}
 	return v
 }
 

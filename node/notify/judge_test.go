@@ -89,6 +89,32 @@ func TestRule24_WhatIsRecordedOfAnothersAttempt(t *testing.T) {
 	}
 }
 
+func TestProviderThatAsksToWait(t *testing.T) {
+	for name, one := range map[string]struct {
+		a     attempt
+		asked time.Duration
+		want  time.Duration
+	}{
+		"said nothing":            {attempt{number: 1}, 0, time.Second},
+		"shorter than our own":    {attempt{number: 3}, 2 * time.Second, 30 * time.Second},
+		"longer":                  {attempt{number: 1}, 40 * time.Second, 40 * time.Second},
+		"a day":                   {attempt{number: 1}, 24 * time.Hour, time.Hour},
+		"a day, life safety":      {attempt{number: 1, urgent: true}, 24 * time.Hour, 30 * time.Second},
+		"life safety, own longer": {attempt{number: 4, urgent: true}, 24 * time.Hour, 2 * time.Minute},
+	} {
+		o := channel.NotNow("busy", "")
+		o.After = one.asked
+		if got := judge(one.a, o); got.state != pending || got.after != one.want {
+			t.Errorf("%s: %+v, want again after %s", name, got, one.want)
+		}
+	}
+	o := channel.NotNow("busy", "")
+	o.After = time.Hour
+	if got := judge(attempt{number: 40}, o); got.state != refused || got.after != 0 {
+		t.Errorf("time over: %+v", got)
+	}
+}
+
 func TestRule14_AttemptsGoOnForTwoDays(t *testing.T) {
 	var sum, before time.Duration
 	n := 1
