@@ -1,6 +1,8 @@
-// Package catcher is a real mail server and webhook receiver that keeps what
-// arrived, so that people and tests can look at it. `vedettactl local up` runs
-// one in place of the Internet.
+// Package catcher is a real mail server, webhook receiver and push service
+// that keeps what arrived, so that people and tests can look at it. It is the
+// browsers behind the push service as well and opens what they would. Its
+// checks of push are its own: what sends is not judged by what it was made
+// with. `vedettactl local up` runs one in place of the Internet.
 //
 // It promises to keep a message before it answers for it, also over a restart
 // when a file is configured, and never to pass anything on. Faults can be
@@ -11,15 +13,17 @@
 //
 //	GET    /messages   [{"id","to","subject","text","html","headers","received"}], oldest first
 //	GET    /webhooks   [{"id","headers","body","received"}], id is the webhook-id
-//	GET    /pushes     []
+//	GET    /pushes     [{"id","topic","tag","payload","headers","received"}], opened; id is the notification's; one topic may stand there several times
 //	POST   /hook       takes a webhook; every path below it as well
+//	POST   /push/subscriptions  a new browser: {"endpoint","p256dh","auth"}; {"application_server_key"} binds it to a VAPID key
+//	POST   /push/{id}  takes a push message; DELETE ends the subscription, 410 from then on
 //	GET    /           the same for people
-//	DELETE /           forgets everything; DELETE /messages and /webhooks one kind
-//	GET, PUT /fault    {"mail":Fault,"webhook":Fault}
+//	DELETE /           forgets everything but the browsers; DELETE /messages, /webhooks and /pushes one kind
+//	GET, PUT /fault    {"mail":Fault,"webhook":Fault,"push":Fault}
 //
 // # File, version 1
 //
-// One JSON object per line: {"v":1,"kind":"message"|"webhook"|"clear", ...}. A
+// One JSON object per line: {"v":1,"kind":"message"|"webhook"|"push"|"device"|"clear", ...}. A
 // last line without its end is what a crash left; it is cut off at start.
 package catcher
 
@@ -127,7 +131,10 @@ func (c *Catcher) Addresses(ctx context.Context) (web, mail string, err error) {
 func (c *Catcher) SetFaults(f Faults) error { return c.faults.set(f) }
 
 // Messages are the mails kept, oldest first.
-func (c *Catcher) Messages() []Message { m, _ := c.shelf.list(); return m }
+func (c *Catcher) Messages() []Message { m, _, _ := c.shelf.list(); return m }
 
 // Webhooks are the calls kept, oldest first.
-func (c *Catcher) Webhooks() []Webhook { _, w := c.shelf.list(); return w }
+func (c *Catcher) Webhooks() []Webhook { _, w, _ := c.shelf.list(); return w }
+
+// Pushes are the push messages kept, oldest first.
+func (c *Catcher) Pushes() []Push { _, _, p := c.shelf.list(); return p }

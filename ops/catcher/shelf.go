@@ -56,7 +56,9 @@ type line struct {
 	Kind    string   `json:"kind"`
 	Message *Message `json:"message,omitempty"`
 	Webhook *Webhook `json:"webhook,omitempty"`
-	Clear   string   `json:"clear,omitempty"` // messages, webhooks or all
+	Push    *Push    `json:"push,omitempty"`
+	Device  *device  `json:"device,omitempty"`
+	Clear   string   `json:"clear,omitempty"` // messages, webhooks, pushes or all
 }
 
 // shelf keeps records in memory and, when it has a file, there first.
@@ -66,10 +68,12 @@ type shelf struct {
 	next     int
 	messages []Message
 	webhooks []Webhook
+	pushes   []Push
+	devices  map[string]device // what browsers are; never cleared
 }
 
 func openShelf(path string) (*shelf, error) {
-	s := &shelf{next: 1}
+	s := &shelf{next: 1, devices: map[string]device{}}
 	if path == "" {
 		return s, nil
 	}
@@ -120,12 +124,19 @@ func (s *shelf) apply(l line) {
 		}
 	case "webhook":
 		s.webhooks = bounded(append(s.webhooks, *l.Webhook))
+	case "push":
+		s.pushes = bounded(append(s.pushes, *l.Push))
+	case "device":
+		s.devices[l.Device.ID] = *l.Device
 	case "clear":
-		if l.Clear != "webhooks" {
+		if l.Clear == "messages" || l.Clear == "all" {
 			s.messages = nil
 		}
-		if l.Clear != "messages" {
+		if l.Clear == "webhooks" || l.Clear == "all" {
 			s.webhooks = nil
+		}
+		if l.Clear == "pushes" || l.Clear == "all" {
+			s.pushes = nil
 		}
 	}
 }
@@ -145,6 +156,9 @@ func (s *shelf) add(l line) error {
 	if l.Message != nil {
 		l.Message.ID = strconv.Itoa(s.next)
 	}
+	if l.Push != nil && l.Push.ID == "" {
+		l.Push.ID = strconv.Itoa(len(s.pushes) + 1) // its payload names none
+	}
 	if s.file != nil {
 		b, err := json.Marshal(l)
 		if err != nil {
@@ -158,10 +172,11 @@ func (s *shelf) add(l line) error {
 	return nil
 }
 
-func (s *shelf) list() ([]Message, []Webhook) {
+// list is all that is kept; the lists are never null.
+func (s *shelf) list() ([]Message, []Webhook, []Push) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Message{}, s.messages...), append([]Webhook{}, s.webhooks...)
+	return append([]Message{}, s.messages...), append([]Webhook{}, s.webhooks...), append([]Push{}, s.pushes...)
 }
 
 func (s *shelf) close() error {

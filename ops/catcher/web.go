@@ -21,31 +21,36 @@ var pageText string
 var pageStyle string
 
 func (c *Catcher) handler(ctx context.Context) http.Handler {
-	page := template.Must(template.New("page").Funcs(template.FuncMap{"at": at, "pretty": pretty}).Parse(pageText))
+	page := template.Must(template.New("page").Funcs(template.FuncMap{"at": at, "pretty": pretty, "title": title}).Parse(pageText))
 	m := http.NewServeMux()
 	m.HandleFunc("GET /messages", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Messages()) })
 	m.HandleFunc("GET /webhooks", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Webhooks()) })
-	m.HandleFunc("GET /pushes", func(w http.ResponseWriter, _ *http.Request) { answer(w, []struct{}{}) })
+	m.HandleFunc("GET /pushes", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Pushes()) })
 	m.HandleFunc("GET /messages/{id}/html", c.mailPage)
 	m.HandleFunc("DELETE /messages", c.clear("messages"))
 	m.HandleFunc("DELETE /webhooks", c.clear("webhooks"))
+	m.HandleFunc("DELETE /pushes", c.clear("pushes"))
 	m.HandleFunc("DELETE /{$}", c.clear("all"))
 	m.HandleFunc("GET /fault", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.faults.get()) })
 	m.HandleFunc("PUT /fault", c.putFault)
 	m.HandleFunc("POST /hook", func(w http.ResponseWriter, r *http.Request) { c.hook(ctx, w, r) })
 	m.HandleFunc("POST /hook/", func(w http.ResponseWriter, r *http.Request) { c.hook(ctx, w, r) })
+	m.HandleFunc("POST /push/subscriptions", c.subscribe)
+	m.HandleFunc("POST /push/{id}", func(w http.ResponseWriter, r *http.Request) { c.push(ctx, w, r) })
+	m.HandleFunc("DELETE /push/{id}", c.unsubscribe)
 	m.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		io.WriteString(w, pageStyle)
 	})
 	m.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		mails, hooks := c.shelf.list()
+		mails, hooks, pushes := c.shelf.list()
 		view := struct {
-			Mails, Hooks int
-			Messages     []Message
-			Webhooks     []Webhook
-			Faults       Faults
-		}{len(mails), len(hooks), newest(mails, 50), newest(hooks, 50), c.faults.get()}
+			Mails, Hooks, Pushed int
+			Messages             []Message
+			Webhooks             []Webhook
+			Pushes               []Push
+			Faults               Faults
+		}{len(mails), len(hooks), len(pushes), newest(mails, 50), newest(hooks, 50), newest(pushes, 50), c.faults.get()}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		if err := page.Execute(w, view); err != nil {
@@ -69,14 +74,7 @@ func (c *Catcher) hook(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return
 	}
 	c.env.Log.Debug("webhook came", "bytes", len(body), "fault", string(f.Mode))
-	switch f.Mode {
-	case ModeCutBefore:
-		panic(http.ErrAbortHandler) // cuts the line
-	case ModeBusy, ModeRefuse, ModeUnwanted, ModeRedirect:
-		f.wait(ctx)
-		status := map[Mode]int{ModeBusy: http.StatusServiceUnavailable, ModeRefuse: http.StatusBadRequest, ModeUnwanted: http.StatusGone, ModeRedirect: http.StatusFound}[f.Mode]
-		w.Header().Set("Location", "/hook/elsewhere")
-		w.WriteHeader(status)
+	if f.answered(ctx, w, "/hook/elsewhere") {
 		return
 	}
 	h := Webhook{ID: r.Header.Get("webhook-id"), Headers: map[string]string{}, Body: string(body), Received: Time(time.Now())}
@@ -88,15 +86,7 @@ func (c *Catcher) hook(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		http.Error(w, "can't keep it", http.StatusInsufficientStorage)
 		return
 	}
-	if f.Mode == ModeHang {
-		select {
-		case <-ctx.Done():
-		case <-r.Context().Done():
-		}
-	}
-	if !f.wait(ctx) || f.Mode == ModeCutAfter || f.Mode == ModeHang {
-		panic(http.ErrAbortHandler)
-	}
+	f.afterwards(ctx, w, r)
 	answer(w, map[string]bool{"kept": true})
 }
 
@@ -128,7 +118,7 @@ func (c *Catcher) putFault(w http.ResponseWriter, r *http.Request) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		http.Error(w, `want {"mail":{"mode","delay_seconds","count"},"webhook":{...}}: `+err.Error(), http.StatusBadRequest)
+		http.Error(w, `want {"mail":{"mode","delay_seconds","count"},"webhook":{...},"push":{...}}: `+err.Error(), http.StatusBadRequest)
 		return
 	}
 	if err := c.faults.set(f); err != nil {
@@ -167,4 +157,17 @@ func pretty(body string) string {
 		return body
 	}
 	return out.String()
+}
+
+// title is what a device would show in bold.
+func title(payload string) string {
+	var p struct {
+		Notification struct {
+			Title string `json:"title"`
+		} `json:"notification"`
+	}
+	if json.Unmarshal([]byte(payload), &p) != nil || p.Notification.Title == "" {
+		return "a push message without a title"
+	}
+	return p.Notification.Title
 }

@@ -47,7 +47,7 @@ func TestSubscriptions(t *testing.T) {
 		}
 		got, err := Parse(b, one.plain)
 		switch {
-		case one.want == "" && (err != nil || got != s):
+		case one.want == "" && (err != nil || got.P256dh != rfcPoint || got.Auth != rfcAuth || got.Endpoint != s.Endpoint):
 			t.Errorf("%s: %v", name, err)
 		case one.want != "" && (err == nil || !strings.Contains(err.Error(), one.want)):
 			t.Errorf("%s: %v, want %q", name, err, one.want)

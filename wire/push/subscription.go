@@ -30,7 +30,7 @@ type Subscription struct {
 	Auth     string `json:"auth"`     // 16 secret bytes, base64url
 }
 
-// Parse reads the JSON of one subscription and checks it. allowPlain lets an
+// Parse reads the JSON of one subscription, checks it and puts it into canonical form. allowPlain lets an
 // endpoint be http.
 func Parse(value []byte, allowPlain bool) (Subscription, error) {
 	var s Subscription
@@ -38,7 +38,17 @@ func Parse(value []byte, allowPlain bool) (Subscription, error) {
 	if err := d.Decode(&s); err != nil {
 		return Subscription{}, fmt.Errorf("%w: want {\"endpoint\",\"p256dh\",\"auth\"} as JSON", ErrSubscription)
 	}
-	return s, s.Check(allowPlain)
+	return s.Canonical(), s.Check(allowPlain)
+}
+
+// Canonical writes the keys the way every library reads them.
+func (s Subscription) Canonical() Subscription {
+	for _, field := range []*string{&s.P256dh, &s.Auth} {
+		if b, err := Decode(*field); err == nil {
+			*field = base64.RawURLEncoding.EncodeToString(b)
+		}
+	}
+	return s
 }
 
 // Check says which field can't be used and what is expected.

@@ -47,7 +47,7 @@ type Words struct {
 	Lang     string // it or en
 	Tone     Tone
 	Loud     string // ALLARME
-	Kind     string // Intrusione
+	Kind     string // Furto
 	Meaning  string // of the code
 	Premises string // Casa
 	Zone     string // 1 Ingresso
@@ -88,7 +88,7 @@ func (w Words) Pick(italian, english string) string {
 	return italian
 }
 
-// Headline is such as "ALLARME Intrusione - Casa - Zona 1 Ingresso".
+// Headline is such as "ALLARME Furto - Casa - Zona 1 Ingresso".
 func (w Words) Headline() string {
 	s := w.Loud + " " + w.Kind + " - " + w.Premises
 	if w.Place != "" {
