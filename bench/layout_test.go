@@ -41,7 +41,11 @@ var never = []struct{ from, to, why string }{
 	{"node", "central", "node and central never import each other"},
 	{"central", "node", "node and central never import each other"},
 	{"node/channel/email", "node/channel/webhook", "one channel never imports another"},
+	{"node/channel/email", "node/channel/webpush", "one channel never imports another"},
 	{"node/channel/webhook", "node/channel/email", "one channel never imports another"},
+	{"node/channel/webhook", "node/channel/webpush", "one channel never imports another"},
+	{"node/channel/webpush", "node/channel/email", "one channel never imports another"},
+	{"node/channel/webpush", "node/channel/webhook", "one channel never imports another"},
 }
 
 // onlyFrom names the files, or packages, that alone may import a package,

@@ -13,6 +13,7 @@ import (
 	"vedetta/cluster/config"
 	"vedetta/cluster/link"
 	"vedetta/wire/dc09"
+	"vedetta/wire/push"
 )
 
 // Config is everything central is told. Secrets stand in files.
@@ -65,6 +66,7 @@ type DemoConfig struct {
 	ContactEmail      string `koanf:"contact_email"`
 	WebhookURL        string `koanf:"webhook_url"`
 	WebhookSecretFile string `koanf:"webhook_secret_file"`
+	PushFile          string `koanf:"push_file"` // the contact's browser: {"endpoint","p256dh","auth"}; empty: none
 }
 
 // Defaults of central's configuration.
@@ -158,6 +160,15 @@ func (d DemoConfig) secrets() (s demoSecrets, err error) {
 	}
 	if err := account.CheckAPIKey(s.apiKey); err != nil {
 		return s, fmt.Errorf("key demo.api_key_file: %w", err)
+	}
+	if d.PushFile != "" {
+		text, err := config.Secret("demo.push_file", d.PushFile)
+		if err == nil {
+			s.browser, err = push.Parse([]byte(text), true)
+		}
+		if err != nil {
+			return s, fmt.Errorf("key demo.push_file: %w", err)
+		}
 	}
 	if s.panelKey, _, err = dc09.ParseKey(panelKey); err != nil {
 		return s, fmt.Errorf("key demo.panel_key_file: %w", err)

@@ -12,6 +12,7 @@ import (
 	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/wire/event"
+	"vedetta/wire/push"
 	"vedetta/wire/roster"
 )
 
@@ -21,6 +22,7 @@ const demoCustomer = "demo"
 type demoSecrets struct {
 	password, apiKey, webhookSecret string
 	panelKey                        []byte
+	browser                         push.Subscription // zero: none
 }
 
 // demo makes the demo customer, once keys can be had, when there is no
@@ -104,10 +106,20 @@ func (d *demo) fill(c *premises.Change) error {
 	if err != nil {
 		return err
 	}
-	if err := c.PutContact(premises.Contact{ID: "demo-contact", Name: "Anna Rossi", Language: "it", Addresses: []premises.Address{
+	contact := premises.Contact{ID: "demo-contact", Name: "Anna Rossi", Language: "it", Addresses: []premises.Address{
 		{ID: "demo-email", Channel: "email", Value: d.cfg.ContactEmail},
 		{ID: "demo-webhook", Channel: "webhook", Value: string(webhook)},
-	}}); err != nil {
+	}}
+	channels := []string{"email", "webhook"}
+	if d.secrets.browser != (push.Subscription{}) {
+		browser, err := json.Marshal(d.secrets.browser)
+		if err != nil {
+			return err
+		}
+		contact.Addresses = append(contact.Addresses, premises.Address{ID: "demo-push", Channel: "webpush", Value: string(browser)})
+		channels = append(channels, "webpush")
+	}
+	if err := c.PutContact(contact); err != nil {
 		return err
 	}
 	var categories []string
@@ -116,5 +128,5 @@ func (d *demo) fill(c *premises.Change) error {
 	}
 	return c.PutRule(roster.Rule{ID: "demo-rule", Name: "Tutto, subito", Panels: []string{}, Partitions: []string{}, Zones: []string{}, Codes: []string{},
 		Categories: categories, Qualifiers: []string{"new", "restore"}, Days: []int{}, Enabled: true,
-		Steps: []roster.Step{{Contacts: []string{"demo-contact"}, Channels: []string{"email", "webhook"}}}})
+		Steps: []roster.Step{{Contacts: []string{"demo-contact"}, Channels: channels}}})
 }

@@ -75,8 +75,19 @@ type StatusConfig struct {
 
 // ChannelConfig is how notifications leave.
 type ChannelConfig struct {
-	AllowPrivate bool        `koanf:"allow_private"` // webhooks to private and loopback addresses; true in local up only
-	Email        EmailConfig `koanf:"email"`
+	AllowPrivate bool          `koanf:"allow_private"` // webhooks and push to private and loopback addresses, http too; true in local up only
+	Email        EmailConfig   `koanf:"email"`
+	WebPush      WebPushConfig `koanf:"webpush"`
+}
+
+// WebPushConfig is who we are to push services; without a key file there is no
+// Web Push. All of it is the same at every node of a mesh.
+type WebPushConfig struct {
+	KeyFile       string        `koanf:"key_file"`        // made by vedettactl pki vapid-key, mode 0600. Another key ends every subscription
+	Subject       string        `koanf:"subject"`         // whom a push service turns to: a mail address or an https URL
+	PortalURL     string        `koanf:"portal_url"`      // portal that a tap opens; empty: the one that the browser subscribed at
+	TTL           time.Duration `koanf:"ttl"`             // how long a service keeps a message for a device that is away, 4h
+	TTLLifeSafety time.Duration `koanf:"ttl_life_safety"` // the same for life safety, 48h
 }
 
 // EmailConfig is the first hop of mail.
@@ -100,8 +111,11 @@ func Defaults() Config {
 	return Config{
 		Log:       LogConfig{Level: "info"},
 		Reception: ReceptionConfig{Wait: 3 * time.Second},
-		Channel:   ChannelConfig{Email: EmailConfig{TLS: "offered"}},
-		Journal:   JournalConfig{RetentionDays: 7, DiskFloor: 0.1},
+		Channel: ChannelConfig{
+			Email:   EmailConfig{TLS: "offered"},
+			WebPush: WebPushConfig{TTL: 4 * time.Hour, TTLLifeSafety: 48 * time.Hour},
+		},
+		Journal: JournalConfig{RetentionDays: 7, DiskFloor: 0.1},
 	}
 }
 
@@ -173,6 +187,13 @@ func (c Config) problems() []config.Problem {
 	case "offered", "always", "never":
 	default:
 		want(false, "channel.email.tls", "offered, always or never, have "+quoted(c.Channel.Email.TLS))
+	}
+	if p := c.Channel.WebPush; p.KeyFile != "" {
+		want(p.Subject != "", "channel.webpush.subject", "a mail address or an https URL")
+		want(p.TTL > 0 && p.TTL <= 28*24*time.Hour, "channel.webpush.ttl", "a time up to 672h")
+		want(p.TTLLifeSafety >= p.TTL && p.TTLLifeSafety <= 28*24*time.Hour, "channel.webpush.ttl_life_safety", "a time from ttl up to 672h")
+	} else {
+		want(p.Subject == "" && p.PortalURL == "", "channel.webpush.key_file", "a file made by vedettactl pki vapid-key")
 	}
 	want(c.Journal.RetentionDays >= 1, "journal.retention_days", "1 or more")
 	want(c.Journal.DiskFloor >= 0 && c.Journal.DiskFloor < 1, "journal.disk_floor", "a share from 0 to below 1")

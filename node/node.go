@@ -32,6 +32,7 @@ import (
 	"vedetta/node/roster"
 	"vedetta/node/status"
 	"vedetta/node/uplink"
+	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
 
@@ -50,6 +51,12 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	password, err := config.Secret("channel.email.password_file", cfg.Channel.Email.PasswordFile)
 	if err != nil {
 		return daemon.BadConfig{Err: err}
+	}
+	var vapid push.Key
+	if path := cfg.Channel.WebPush.KeyFile; path != "" {
+		if vapid, err = push.LoadKey(path); err != nil {
+			return daemon.BadConfig{Err: fmt.Errorf("key channel.webpush.key_file: %w", err)}
+		}
 	}
 	token, err := config.Secret("status.token_file", cfg.Status.TokenFile)
 	if err != nil {
@@ -106,7 +113,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Offset}, e.Split("intake"))
 	panels := reception.New(cfg.reception(), in, e.Split("reception"))
 	gate.open = panels.SetOpen
-	sender, err := cfg.notifier(self, people, proposer, lk, view, password, e.Split("notify"))
+	sender, err := cfg.notifier(self, people, proposer, lk, view, password, vapid, e.Split("notify"))
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}
@@ -133,7 +140,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		return daemon.BadConfig{Err: err}
 	}
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
-	serveCentral(lk, up)
+	serveCentral(lk, up, vapid)
 	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"), registry, report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, started: time.Now(),
 	}.now)

@@ -16,6 +16,7 @@ import (
 	"vedetta/node/channel"
 	"vedetta/node/channel/email"
 	"vedetta/node/channel/webhook"
+	"vedetta/node/channel/webpush"
 	"vedetta/node/notify"
 	"vedetta/node/proposal"
 	"vedetta/node/reception"
@@ -23,6 +24,7 @@ import (
 	"vedetta/node/uplink"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
+	"vedetta/wire/push"
 )
 
 // consensus is the agreement's configuration of this node.
@@ -104,7 +106,7 @@ func (c Config) founding() decision.Found {
 }
 
 // notifier makes the sender with all channels.
-func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *proposal.Proposer, lk *link.Link, view *agreement.View, password string, e env.Env) (*notify.Sender, error) {
+func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *proposal.Proposer, lk *link.Link, view *agreement.View, password string, vapid push.Key, e env.Env) (*notify.Sender, error) {
 	mail, err := email.New(email.Config{
 		Address: c.Channel.Email.Address, From: c.Channel.Email.From, Username: c.Channel.Email.Username,
 		Password: password, TLS: c.Channel.Email.TLS, CAFile: c.Channel.Email.CAFile,
@@ -112,9 +114,20 @@ func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *prop
 	if err != nil {
 		return nil, fmt.Errorf("key channel.email: %w", err)
 	}
-	hook := webhook.New(webhook.Config{AllowPrivate: c.Channel.AllowPrivate}, e)
+	channels := map[string]channel.Sender{"email": mail, "webhook": webhook.New(webhook.Config{AllowPrivate: c.Channel.AllowPrivate}, e)}
+	for _, later := range []string{"webpush", "sms", "whatsapp", "voice"} {
+		channels[later] = channel.Missing{}
+	}
+	if p := c.Channel.WebPush; !vapid.IsZero() {
+		channels["webpush"], err = webpush.New(webpush.Config{
+			Key: vapid, Subject: p.Subject, Portal: p.PortalURL, AllowPrivate: c.Channel.AllowPrivate, TTL: p.TTL, TTLUrgent: p.TTLLifeSafety,
+		}, e)
+		if err != nil {
+			return nil, fmt.Errorf("key channel.webpush: %w", err)
+		}
+	}
 	sender, err := notify.New(notify.Config{Self: self}, notify.Parts{
-		Channels:  map[string]channel.Sender{"email": mail, "webhook": hook},
+		Channels:  channels,
 		Addresses: notify.FromRoster(people), Proposer: proposer, Caller: lk, Clock: view.Clock, Doubtful: view.Doubtful,
 	}, e)
 	if err != nil {
@@ -127,7 +140,7 @@ func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *prop
 }
 
 // serveCentral answers what central may ask.
-func serveCentral(lk *link.Link, up *uplink.Uplink) {
+func serveCentral(lk *link.Link, up *uplink.Uplink, vapid push.Key) {
 	central := []string{link.RoleCentral}
 	plain := func(fn func(context.Context, []byte) ([]byte, error)) func(context.Context, link.Identity, []byte) ([]byte, error) {
 		return func(ctx context.Context, _ link.Identity, req []byte) ([]byte, error) { return fn(ctx, req) }
@@ -137,6 +150,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink) {
 	lk.HandleCall("central.put", central, plain(up.Put))
 	lk.HandleCall("central.status", central, plain(up.Status))
 	lk.HandleCall("central.marks", central, plain(up.Marks))
+	lk.HandleCall("central.push", central, plain(func(context.Context, []byte) ([]byte, error) { return push.Announce(vapid) }))
 	lk.Handle(link.PurposeFeed, central, func(ctx context.Context, _ link.Identity, s link.Stream) error { return up.Feed(ctx, s) })
 }
 

@@ -20,6 +20,7 @@ import (
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
 	"vedetta/ops/pki"
+	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
 
@@ -37,10 +38,11 @@ type cli struct {
 		Demo demoCommand `cmd:"" help:"Send an alarm to the running local mesh and follow it to the outcome."`
 	} `cmd:"" help:"The whole product on this machine."`
 	PKI struct {
-		CA      caCommand      `cmd:"" name:"ca" help:"Make the mesh's own certificate authority."`
-		Issue   issueCommand   `cmd:"" help:"Issue a certificate to a node, to central or to an operator."`
-		MeshKey meshKeyCommand `cmd:"" name:"mesh-key" help:"Make the mesh key that wraps the customers' keys."`
-		Gossip  gossipCommand  `cmd:"" name:"gossip-keyring" help:"Make or rotate the keys that gossip between nodes is encrypted with."`
+		CA       caCommand       `cmd:"" name:"ca" help:"Make the mesh's own certificate authority."`
+		Issue    issueCommand    `cmd:"" help:"Issue a certificate to a node, to central or to an operator."`
+		MeshKey  meshKeyCommand  `cmd:"" name:"mesh-key" help:"Make the mesh key that wraps the customers' keys."`
+		VapidKey vapidKeyCommand `cmd:"" name:"vapid-key" help:"Make the key that push services know the mesh by; the same file at every node."`
+		Gossip   gossipCommand   `cmd:"" name:"gossip-keyring" help:"Make or rotate the keys that gossip between nodes is encrypted with."`
 	} `cmd:"" name:"pki" help:"Certificates and keys."`
 	Panel struct {
 		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
@@ -172,3 +174,9 @@ func (c *gossipCommand) Run(w *world) error {
 	_, err = fmt.Fprintf(w.out, "%s holds %d of at most 8 keys. Next: %s.\n", c.File, n, next[c.Step])
 	return err
 }
+
+type vapidKeyCommand struct {
+	File string `arg:"" help:"New file, mode 0600. With a lost key every browser must subscribe anew."`
+}
+
+func (c *vapidKeyCommand) Run(*world) error { return push.NewKeyFile(c.File) }

@@ -282,7 +282,7 @@ func TestCentralStopped(t *testing.T) {
 		meshtest.Within(t.Context(), time.Second)
 	}
 	m.Await(20*time.Second, "all alerted without central", func() error {
-		return caught(m, len(sent), "email", "webhook")
+		return caught(m, len(sent), "email", "webhook", "webpush")
 	})
 	meshtest.Within(t.Context(), time.Minute-time.Since(began))
 	if err := syscall.Kill(m.CentralPID, syscall.SIGCONT); err != nil {

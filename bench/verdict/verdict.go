@@ -64,7 +64,7 @@ type Record struct {
 	Handed        []Handed
 	Events        []Event
 	Notifications []Notification
-	Channels      []string           // each alarm arrives by each of them; e-mail and webhook when empty
+	Channels      []string           // each alarm arrives by each of them; email, webhook and webpush when empty
 	Journals      map[string]Journal // by node, of every surviving one; nil: not looked at
 }
 
@@ -99,7 +99,7 @@ func Judge(r Record) Report {
 		events: map[string][]Event{}, planned: map[string][]Notification{}, handed: map[string][]Handed{},
 		journals: r.Journals, nodes: slices.Sorted(maps.Keys(r.Journals))}
 	if len(j.channels) == 0 {
-		j.channels = []string{"email", "webhook"}
+		j.channels = []string{"email", "webhook", "webpush"}
 	}
 	for _, e := range r.Events {
 		j.events[e.Text] = append(j.events[e.Text], e)

@@ -91,13 +91,13 @@ func ShowAlarm(ctx context.Context, o DemoOptions, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "4. Notification by %s: %s%s.\n", n.Channel, n.State, reason)
 	}
-	mails, hooks, err := caught(ctx, d, text)
+	mails, pushes, hooks, err := caught(ctx, d, text)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "5. The catcher at %s holds %d mail and %d webhook call for it.\n", d.Catcher, mails, hooks)
-	if mails != 1 || hooks != 1 {
-		return fmt.Errorf("want one mail and one webhook call, have %d and %d", mails, hooks)
+	fmt.Fprintf(out, "5. The catcher at %s holds %d mail, %d push message and %d webhook call for it.\n", d.Catcher, mails, pushes, hooks)
+	if mails != 1 || pushes != 1 || hooks != 1 {
+		return fmt.Errorf("want one mail, one push message and one webhook call, have %d, %d and %d", mails, pushes, hooks)
 	}
 	return nil
 }
@@ -170,15 +170,15 @@ func durableSites(ctx context.Context, d Description, origin string) (held, sile
 	return held, silent, nil
 }
 
-func caught(ctx context.Context, d Description, text string) (mails, hooks int, err error) {
-	var ms, hs []map[string]any
-	if err := get(ctx, d.Catcher+"/messages", "", &ms); err != nil {
-		return 0, 0, err
+func caught(ctx context.Context, d Description, text string) (mails, pushes, hooks int, err error) {
+	for path, n := range map[string]*int{"/messages": &mails, "/pushes": &pushes, "/webhooks": &hooks} {
+		var list []map[string]any
+		if err := get(ctx, d.Catcher+path, "", &list); err != nil {
+			return 0, 0, 0, err
+		}
+		*n = holding(list, text)
 	}
-	if err := get(ctx, d.Catcher+"/webhooks", "", &hs); err != nil {
-		return 0, 0, err
-	}
-	return holding(ms, text), holding(hs, text), nil
+	return mails, pushes, hooks, nil
 }
 
 func holding(list []map[string]any, text string) (n int) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,9 @@ import (
 
 	"vedetta/cluster/gossip/keyring"
 	"vedetta/cluster/link"
+	"vedetta/ops/catcher"
 	"vedetta/ops/pki"
+	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
 
@@ -38,13 +41,16 @@ const (
 // prepare makes what the data folder lacks: CA, certificates, keys, node
 // folders, configurations. What exists is kept, so that a second start is the
 // same mesh.
-func prepare(ctx context.Context, p plan, bin string) error {
+func prepare(ctx context.Context, p plan, bin string, catch *catcher.Catcher) error {
 	for _, dir := range []string{"pki", "log", "config", "central", "secret"} {
 		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
 			return err
 		}
 	}
 	if err := preparePKI(p); err != nil {
+		return err
+	}
+	if err := prepareBrowser(p, catch); err != nil {
 		return err
 	}
 	disks := map[string]string{}
@@ -101,6 +107,30 @@ func preparePKI(p plan) error {
 	return seal.NewMeshKeyFile(key)
 }
 
+// prepareBrowser makes the mesh's VAPID key and lets the demo contact's
+// browser, which is in the catcher, subscribe under it.
+func prepareBrowser(p plan, catch *catcher.Catcher) error {
+	path := p.path("secret", "vapid")
+	if missing(path) {
+		if err := push.NewKeyFile(path); err != nil {
+			return err
+		}
+	}
+	key, err := push.LoadKey(path)
+	if err != nil {
+		return err
+	}
+	s, err := catch.Subscribe("demo", key.Public())
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(p.path("secret", "push_subscription"), b, 0o600)
+}
+
 // initNode makes the node's folder, or asks an existing one for its disk id.
 func initNode(ctx context.Context, bin, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, bin+"/vedetta-node", "init", "--data", dir, "--or-show")
@@ -141,6 +171,9 @@ func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
 		"channel": map[string]any{
 			"allow_private": true,
 			"email":         map[string]any{"address": p.address(offsetCatcherSMTP), "from": "alarm@vedetta.example"},
+			"webpush": map[string]any{
+				"key_file": p.path("secret", "vapid"), "subject": "alarm@vedetta.example", "portal_url": "http://" + p.address(offsetCentral),
+			},
 		},
 		"journal": map[string]any{"disk_floor": 0.001},
 	}
@@ -162,7 +195,7 @@ func centralConfig(p plan) map[string]any {
 			"email": demoEmail, "password_file": p.path("secret", "password"), "api_key_file": p.path("secret", "api_key"),
 			"account": demoAccount, "plain_account": demoPlainAccount, "panel_key_file": p.path("secret", "panel_key"),
 			"contact_email": "contact@vedetta.example", "webhook_url": "http://" + p.address(offsetCatcherHTTP) + "/hook",
-			"webhook_secret_file": p.path("secret", "webhook_secret"),
+			"webhook_secret_file": p.path("secret", "webhook_secret"), "push_file": p.path("secret", "push_subscription"),
 		},
 	}
 }

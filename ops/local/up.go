@@ -75,7 +75,11 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 	if err := p.checkPorts(); err != nil {
 		return err
 	}
-	if err := prepare(ctx, p, o.Bin); err != nil {
+	catch, err := catcher.New(catcher.Config{HTTP: p.address(offsetCatcherHTTP), SMTP: p.address(offsetCatcherSMTP), File: p.path("catcher.jsonl")}, e.Split("catcher"))
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, p, o.Bin, catch); err != nil {
 		return fmt.Errorf("preparing %s: %w", data, err)
 	}
 	if o.ReadyWithin == 0 {
@@ -84,10 +88,6 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 	say := func(format string, args ...any) { fmt.Fprintf(errOut, "local: "+format+"\n", args...) }
 
 	g, ctx := errgroup.WithContext(ctx)
-	catch, err := catcher.New(catcher.Config{HTTP: p.address(offsetCatcherHTTP), SMTP: p.address(offsetCatcherSMTP), File: p.path("catcher.jsonl")}, e.Split("catcher"))
-	if err != nil {
-		return err
-	}
 	g.Go(func() error { return catch.Run(ctx) })
 	processes := map[string]*process{}
 	for _, name := range append(sites(), "central") {
@@ -148,7 +148,7 @@ func announce(p plan, d Description, asJSON bool, out io.Writer) error {
 		_, err = fmt.Fprintf(out, "%s\n", line)
 		return err
 	}
-	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n  catcher   %s (mails and webhooks that would have gone out)\n",
+	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n  catcher   %s (mails, push messages and webhooks that would have gone out)\n",
 		d.Central, d.Demo.Email, d.Demo.Password, d.Catcher)
 	for _, n := range d.Nodes {
 		fmt.Fprintf(out, "  %-9s panels report to %s (TCP and UDP), status %s/status\n", n.Name, n.DC09, n.Status)

@@ -117,3 +117,27 @@ func TestKeyFile(t *testing.T) {
 		}
 	}
 }
+
+func TestAnnouncement(t *testing.T) {
+	k, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, one := range map[string]struct {
+		k    Key
+		want string
+	}{"with a key": {k, k.Public()}, "without": {Key{}, ""}} {
+		b, err := Announce(one.k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadAnnouncement(b); err != nil || got != one.want || strings.Contains(string(b), k.Private()) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, bad := range []string{"", "{}", `{"v":2}`, `{"v":1,"public_key":"x"}`} {
+		if _, err := ReadAnnouncement([]byte(bad)); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
