@@ -108,3 +108,51 @@ func TestDamagedEntryIsNotRead(t *testing.T) {
 		t.Error("written after closing")
 	}
 }
+
+// TestTruncatedTailIsReadAfterRestart takes the end of the log back, as a former
+// leader does whose entries nobody else had, and opens it again. (raft-wal 0.4.0
+// sealed the file without its index then: the node could never start again.)
+func TestTruncatedTailIsReadAfterRestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "raft")
+	log := newLogger(slog.New(slog.DiscardHandler), "test")
+	entry := func(i, term uint64) *raft.Log { return &raft.Log{Index: i, Term: term, Data: []byte{byte(i), byte(term)}} }
+	terms := []uint64{0} // by index
+	for term := uint64(1); term <= 4; term++ {
+		st, err := openStore(dir, log)
+		if err != nil {
+			t.Fatalf("term %d: %v", term, err)
+		}
+		if last := uint64(len(terms) - 1); last > 0 {
+			keep := last - 3
+			if err := st.DeleteRange(keep+1, last); err != nil {
+				t.Fatal(err)
+			}
+			terms = terms[:keep+1]
+		}
+		for range 10 {
+			i := uint64(len(terms))
+			if err := st.StoreLog(entry(i, term)); err != nil {
+				t.Fatal(err)
+			}
+			terms = append(terms, term)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if st, err = openStore(dir, log); err != nil {
+			t.Fatalf("term %d: %v", term, err)
+		}
+		for i := 1; i < len(terms); i++ {
+			var l raft.Log
+			if err := st.GetLog(uint64(i), &l); err != nil || l.Term != terms[i] || !bytes.Equal(l.Data, entry(uint64(i), terms[i]).Data) {
+				t.Fatalf("entry %d after term %d: term %d, %v; want term %d", i, term, l.Term, err, terms[i])
+			}
+		}
+		if last, err := st.LastIndex(); err != nil || last != uint64(len(terms)-1) {
+			t.Fatalf("last index %d, %v; want %d", last, err, len(terms)-1)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
