@@ -8,7 +8,7 @@ PORT  ?= 7700
 .PHONY: help build run demo test check race fuzz vet clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 build: ## build the four programs into bin/
 	@mkdir -p bin
@@ -42,6 +42,12 @@ ONLY   ?=
 bench: build ## speed and size beside a plain echo server, some three minutes; ONLY=long ROUNDS=5
 	$(GO) build -o bin/ ./bench/vedetta-bench
 	@bin/vedetta-bench --commit "$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" --rounds $(ROUNDS) --only '$(ONLY)' $(BENCH)
+
+SEED ?= 0
+.PHONY: chaos-short
+chaos-short: build ## 20,000 alarms while nodes are killed and held, judged from outside, under five minutes; SEED=
+	$(GO) build -o bin/ ./bench/vedetta-bench
+	@bin/vedetta-bench chaos --short --seed $(SEED)
 
 race: ## short tests under the race detector
 	$(GO) test -race -short -timeout 20m ./...

@@ -10,14 +10,11 @@ import (
 	"vedetta/bench/verdict"
 )
 
-// Record collects what the catcher holds and what central shows; the alarms
-// are the caller's to add.
+// Record collects what central shows and what the catcher holds; the alarms are
+// the caller's to add. The catcher is asked last: what was delivered when
+// central was asked is there then.
 func (m *Mesh) Record() (verdict.Record, error) {
 	var r verdict.Record
-	var err error
-	if r.Handed, err = m.Caught(); err != nil {
-		return r, err
-	}
 	type event struct {
 		ID     string  `json:"id"`
 		Text   *string `json:"text"`
@@ -51,7 +48,8 @@ func (m *Mesh) Record() (verdict.Record, error) {
 		}
 		r.Notifications = append(r.Notifications, v)
 	}
-	return r, nil
+	r.Handed, err = m.Caught()
+	return r, err
 }
 
 // Caught is what the catcher holds, of every kind.

@@ -1,5 +1,5 @@
 // Command vedetta-bench measures the product beside a plain echo server and
-// keeps what it found. See `vedetta-bench --help`.
+// keeps what it found, and judges it under chaos. See `vedetta-bench --help`.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"vedetta/bench/chaos"
 	"vedetta/bench/compare"
 	"vedetta/bench/echo"
 )
@@ -27,7 +28,8 @@ type cli struct {
 		Only    string        `help:"Regular expression of the lines to measure: per-message long polls latency handover size."`
 		Profile string        `help:"Folder for profiles of a node under load."`
 	} `cmd:"" default:"withargs" help:"Measure, print, keep."`
-	Echo struct{} `cmd:"" help:"Be the echo server until stopped; prints its address."`
+	Chaos chaos.Options `cmd:"" help:"Kill and hold nodes under load, and judge what came of it."`
+	Echo  struct{}      `cmd:"" help:"Be the echo server until stopped; prints its address."`
 }
 
 func main() {
@@ -48,6 +50,9 @@ func run(ctx context.Context, command string, c cli) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	if command == "chaos" {
+		return chaos.Main(ctx, c.Chaos, filepath.Dir(self), os.Stdout)
 	}
 	return compare.Run(ctx, compare.Options{Bin: filepath.Dir(self), Results: c.Run.Results, Commit: c.Run.Commit, Rounds: c.Run.Rounds,
 		Window: c.Run.Window, Warm: c.Run.Warm, Only: c.Run.Only, Profile: c.Run.Profile}, os.Stdout)
