@@ -71,6 +71,14 @@ func (m *mesh) Call(ctx context.Context, method string, request []byte) ([]byte,
 	return nil, errors.Join(errs...)
 }
 
+// Nodes are the names of all that are configured.
+func (m *mesh) Nodes() []string { return slices.Clone(m.nodes) }
+
+// Ask calls a method at one node.
+func (m *mesh) Ask(ctx context.Context, node, method string, request []byte) ([]byte, error) {
+	return m.client.Call(ctx, node, method, request)
+}
+
 // OpenFeed opens a feed at the first node that takes it.
 func (m *mesh) OpenFeed(ctx context.Context) (io.ReadWriteCloser, error) {
 	var errs []error

@@ -38,6 +38,8 @@ type Mesh struct {
 	feeds     []net.Conn
 	grown     chan struct{}
 	DropReply bool // a put is carried out, its answer is lost
+	silent    map[string]bool
+	twist     func(node string, a *Answer)
 }
 
 // Document is a roster document as the mesh took it.

@@ -22,6 +22,13 @@ import (
 // sealPurpose is under what documents travel; the nodes open it by this name.
 const sealPurpose = "roster"
 
+// digestPurpose is under what a node digests the document it has applied.
+const digestPurpose = "roster digest"
+
+// Digest is by what a document here is compared with one at a node: keyed with
+// the customer's key, it tells nothing without it.
+func Digest(k seal.Key, document []byte) []byte { return k.Index(digestPurpose, string(document)) }
+
 // Publisher carries roster documents to the mesh. A document is sent again
 // until the mesh has answered; sending one twice does nothing there, as a
 // revision counts once.
