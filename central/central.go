@@ -30,6 +30,7 @@ import (
 	"vedetta/central/keys"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
+	"vedetta/central/reconcile"
 	"vedetta/central/store"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
@@ -104,7 +105,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return err
 	}
-	h := &health{started: started, data: cfg.Data, cert: cfg.Mesh.CertFile, token: token, metrics: metrics, peers: client.Status,
+	checker := reconcile.New(cfg.Reconcile, db, ring, owned, nodes, e.Split("reconcile"))
+	h := &health{checker: checker, started: started, data: cfg.Data, cert: cfg.Mesh.CertFile, token: token, metrics: metrics, peers: client.Status,
 		ready: func() []string {
 			if !ring.Ready() {
 				return []string{reasonKeys}
@@ -137,6 +139,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	g.Go(func() error { return ended(ring.Run(ctx)) })
 	g.Go(func() error { return broken(publisher.Run(ctx)) })
 	g.Go(func() error { return broken(follower.Run(ctx, nodes)) })
+	g.Go(func() error { return broken(checker.Run(ctx)) })
 	g.Go(func() error { return reloadOn(ctx, reload, client, e.Log) })
 	if cfg.Demo != (DemoConfig{}) {
 		d := &demo{cfg.Demo, secrets, db, ring, owned, accounts, follower.CustomerAdded}

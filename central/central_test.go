@@ -123,7 +123,7 @@ func TestRunsWithoutTheMesh(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != 200 {
 		t.Fatalf("status %d %s", code, body)
 	}
-	for _, key := range []string{"node", "site", "pid", "ready", "leader_of", "peers", "lags", "version", "cluster_version", "uptime_seconds", "disk_free_bytes", "certificate_expires"} {
+	for _, key := range []string{"node", "site", "pid", "ready", "leader_of", "peers", "lags", "version", "cluster_version", "uptime_seconds", "disk_free_bytes", "certificate_expires", "reconcile"} {
 		if _, ok := s[key]; !ok {
 			t.Errorf("status lacks %s", key)
 		}
@@ -223,5 +223,65 @@ func TestDamagedStore(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, damaged) {
 		t.Error("the damaged file was changed")
+	}
+}
+
+// Reconcile is asked for and told only where the status is.
+func TestReconcileIsAskedAtTheManagementAddress(t *testing.T) {
+	listen := free(t)
+	_, config := folder(t, listen)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() { ended <- start(ctx, []string{"run", "--config", config}, nil, io.Discard, io.Discard) }()
+	post := func(path, kind, body string, header ...string) (int, string) {
+		t.Helper()
+		limit := time.After(10 * time.Second)
+		for {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listen+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", kind)
+			for i := 0; i < len(header); i += 2 {
+				req.Header.Set(header[i], header[i+1])
+			}
+			r, err := http.DefaultClient.Do(req)
+			if err == nil {
+				defer r.Body.Close()
+				b, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r.StatusCode, string(b)
+			}
+			select {
+			case <-limit:
+				t.Fatal(err)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	const j = "application/json"
+	if code, body := post("/reconcile", j, "", "X-Forwarded-For", "192.0.2.1"); code != http.StatusForbidden {
+		t.Errorf("through a proxy: %d %s", code, body)
+	}
+	for _, c := range []struct {
+		path, kind, body string
+		code             int
+		want             string
+	}{
+		{"/reconcile", j, "", 503, "no node has answered"},
+		{"/reconcile/explain", "text/plain", `{"case":"c","note":"n"}`, 415, "application/json"},
+		{"/reconcile/explain", j, `{"case":"c"}`, 400, "note"},
+		{"/reconcile/explain", j, `[`, 400, "want"},
+		{"/reconcile/explain", j, `{"case":"c","note":"` + strings.Repeat("x", 2001) + `"}`, 400, "2000 bytes"},
+	} {
+		if code, body := post(c.path, c.kind, c.body); code != c.code || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s %.40s: %d %s, want %d and %q", c.path, c.kind, c.body, code, body, c.code, c.want)
+		}
+	}
+	cancel()
+	if code := <-ended; code != 0 {
+		t.Errorf("ended with %d", code)
 	}
 }

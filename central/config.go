@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vedetta/central/account"
+	"vedetta/central/reconcile"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
 	"vedetta/cluster/link"
@@ -18,16 +19,17 @@ import (
 
 // Config is everything central is told. Secrets stand in files.
 type Config struct {
-	Data           string         `koanf:"data"`            // folder of the database, made when it is missing
-	Listen         string         `koanf:"listen"`          // host:port of pages and API; 127.0.0.1:8080, so that a proxy stands before it
-	PublicURL      string         `koanf:"public_url"`      // how browsers reach it; with https, cookies are Secure. http://<listen> when empty
-	TrustedProxies []string       `koanf:"trusted_proxies"` // networks whose X-Forwarded-For is believed
-	Log            LogConfig      `koanf:"log"`
-	Mesh           MeshConfig     `koanf:"mesh"`
-	Status         StatusConfig   `koanf:"status"`
-	Account        account.Config `koanf:"account"`
-	Channel        ChannelConfig  `koanf:"channel"`
-	Demo           DemoConfig     `koanf:"demo"`
+	Data           string           `koanf:"data"`            // folder of the database, made when it is missing
+	Listen         string           `koanf:"listen"`          // host:port of pages and API; 127.0.0.1:8080, so that a proxy stands before it
+	PublicURL      string           `koanf:"public_url"`      // how browsers reach it; with https, cookies are Secure. http://<listen> when empty
+	TrustedProxies []string         `koanf:"trusted_proxies"` // networks whose X-Forwarded-For is believed
+	Log            LogConfig        `koanf:"log"`
+	Mesh           MeshConfig       `koanf:"mesh"`
+	Status         StatusConfig     `koanf:"status"`
+	Account        account.Config   `koanf:"account"`
+	Channel        ChannelConfig    `koanf:"channel"`
+	Reconcile      reconcile.Config `koanf:"reconcile"`
+	Demo           DemoConfig       `koanf:"demo"`
 }
 
 // ChannelConfig is what addresses of contacts are taken.
@@ -71,7 +73,7 @@ type DemoConfig struct {
 
 // Defaults of central's configuration.
 func Defaults() Config {
-	return Config{Listen: "127.0.0.1:8080", Log: LogConfig{Level: "info"}, Account: account.Config{}.WithDefaults()}
+	return Config{Listen: "127.0.0.1:8080", Log: LogConfig{Level: "info"}, Account: account.Config{}.WithDefaults(), Reconcile: reconcile.Config{}.WithDefaults()}
 }
 
 // Load reads and checks the configuration at path under the environment.
@@ -115,6 +117,9 @@ func (c Config) problems() []config.Problem {
 	want(c.Account.SessionIdleSeconds > 0, "account.session_idle_seconds", "1 or more")
 	want(c.Account.FailuresAddress > 0, "account.failures_address", "1 or more")
 	want(c.Account.FailuresAccount > 0, "account.failures_account", "1 or more")
+	for _, key := range c.Reconcile.Wrong() {
+		want(false, "reconcile."+key, "1 or more")
+	}
 	return append(p, c.Demo.problems()...)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"vedetta/central/reconcile"
 	"vedetta/central/web"
 	"vedetta/cluster/link"
 )
@@ -23,7 +24,7 @@ import (
 // reasonKeys says that central can't read or look up anything personal.
 const reasonKeys = "keys_missing"
 
-// health answers /healthz, /readyz, /metrics and /status.
+// health answers /healthz, /readyz, /metrics, /status and /reconcile.
 type health struct {
 	started time.Time
 	data    string
@@ -32,6 +33,7 @@ type health struct {
 	metrics prometheus.Gatherer
 	ready   func() []string // reasons why not
 	lags    func() map[string]lag
+	checker *reconcile.Reconcile
 	peers   func() []link.PeerStatus
 }
 
@@ -50,6 +52,7 @@ type status struct {
 	UptimeSeconds      float64        `json:"uptime_seconds"`
 	DiskFreeBytes      int64          `json:"disk_free_bytes"`
 	CertificateExpires *string        `json:"certificate_expires"`
+	Reconcile          standing       `json:"reconcile"`
 }
 
 type peer struct {
@@ -82,8 +85,10 @@ func (h *health) open(mux *http.ServeMux) {
 // managed adds what only loopback or the token's bearer may ask.
 func (h *health) managed(mux *http.ServeMux) {
 	for path, handler := range map[string]http.Handler{
-		"GET /metrics": promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}),
-		"GET /status":  http.HandlerFunc(h.status),
+		"GET /metrics":            promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}),
+		"GET /status":             http.HandlerFunc(h.status),
+		"POST /reconcile":         http.HandlerFunc(h.runReconcile),
+		"POST /reconcile/explain": http.HandlerFunc(h.explainCase),
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -100,7 +105,8 @@ func (h *health) managed(mux *http.ServeMux) {
 func (h *health) status(w http.ResponseWriter, _ *http.Request) {
 	reasons := h.ready()
 	s := status{Node: "central", PID: os.Getpid(), Ready: len(reasons) == 0, Reasons: reasons, LeaderOf: []int{}, Peers: []peer{}, Lags: h.lags(),
-		Version: version(), ClusterVersion: 1, UptimeSeconds: time.Since(h.started).Seconds(), DiskFreeBytes: diskFree(h.data), CertificateExpires: expires(h.cert)}
+		Version: version(), ClusterVersion: 1, UptimeSeconds: time.Since(h.started).Seconds(), DiskFreeBytes: diskFree(h.data), CertificateExpires: expires(h.cert),
+		Reconcile: standingOf(h.checker.Summary())}
 	for _, p := range h.peers() {
 		v := peer{Name: p.Name, Site: p.Site, Connected: p.Connected}
 		if p.Connected {

@@ -20,6 +20,7 @@ import (
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
 	"vedetta/ops/pki"
+	"vedetta/ops/reconcile"
 	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
@@ -47,6 +48,7 @@ type cli struct {
 	Panel struct {
 		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
 	} `cmd:"" help:"Panels."`
+	Reconcile reconcileCommand `cmd:"" help:"Have central compare journals, decisions, deliveries and what it shows, now; exit 1 when a fault stands open."`
 }
 
 // world is what commands need of the outside.
@@ -127,6 +129,15 @@ type sendCommand struct {
 
 func (c *sendCommand) Run(w *world) error {
 	w.code = panel.Send(w.ctx, c.Options, w.out)
+	return nil
+}
+
+type reconcileCommand struct {
+	reconcile.Options
+}
+
+func (c *reconcileCommand) Run(w *world) error {
+	w.code = reconcile.Run(w.ctx, c.Options, w.out, w.errOut)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -126,7 +127,13 @@ const maxShown = 1000
 
 // Pass looks at what came since the last, at all that waits and at every live
 // case; then at a part of the rest, or, when full, at all of it.
+//
+// The error is keys.ErrMissing while no node has been reached since the start:
+// without keys nothing can be read.
 func (r *Reconcile) Pass(ctx context.Context, full bool) (Report, error) {
+	if !r.ring.Ready() {
+		return Report{}, fmt.Errorf("reconcile: %w", keys.ErrMissing)
+	}
 	select {
 	case <-r.turn:
 	case <-ctx.Done():
