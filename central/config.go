@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"vedetta/central/account"
+	"vedetta/central/api"
 	"vedetta/central/reconcile"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
@@ -28,6 +29,7 @@ type Config struct {
 	Status         StatusConfig     `koanf:"status"`
 	Account        account.Config   `koanf:"account"`
 	Channel        ChannelConfig    `koanf:"channel"`
+	API            api.Config       `koanf:"api"`
 	Reconcile      reconcile.Config `koanf:"reconcile"`
 	Demo           DemoConfig       `koanf:"demo"`
 }
@@ -73,7 +75,7 @@ type DemoConfig struct {
 
 // Defaults of central's configuration.
 func Defaults() Config {
-	return Config{Listen: "127.0.0.1:8080", Log: LogConfig{Level: "info"}, Account: account.Config{}.WithDefaults(), Reconcile: reconcile.Config{}.WithDefaults()}
+	return Config{Listen: "127.0.0.1:8080", Log: LogConfig{Level: "info"}, Account: account.Config{}.WithDefaults(), API: api.Config{}.WithDefaults(), Reconcile: reconcile.Config{}.WithDefaults()}
 }
 
 // Load reads and checks the configuration at path under the environment.

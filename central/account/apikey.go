@@ -21,8 +21,9 @@ const minKeyRest = 43
 
 // Scopes of version 1. All is every scope, those of later versions too.
 const (
-	ScopeAll  = "all"
-	ScopeRead = "read"
+	ScopeAll   = "all"
+	ScopeRead  = "read"
+	ScopeWrite = "write" // panels, contacts and rules; without read it can't look at them
 )
 
 // Caller is who an API key belongs to.

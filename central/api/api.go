@@ -1,8 +1,12 @@
-// Package api is the HTTP API of version 1 for programs of customers: lists of
-// events and notifications with cursors, and a stream of both, by API key. The
-// shapes are promises (openapi.yaml): absent is null and never left out, lists
-// are never null, errors are problems as in RFC 9457. It keeps nothing and owns
-// no goroutine; a stream lives in its request.
+// Package api is the HTTP API of version 1 for programs of customers, by API
+// key: events and notifications with cursors and as a stream, and panels,
+// contacts and rules to read and change.
+//
+// The shapes are promises (openapi.yaml): absent is null and never left out,
+// lists are never null, errors are problems as in RFC 9457 that name every
+// faulty field. A POST with an Idempotency-Key has its effect once; a PATCH or
+// DELETE with If-Match only on the state that was read. What may be entered is
+// for premises to say. It owns no goroutine; a stream lives in its request.
 package api
 
 import (
@@ -12,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +24,8 @@ import (
 	"vedetta/central/account"
 	"vedetta/central/history"
 	"vedetta/central/keys"
+	"vedetta/central/premises"
+	"vedetta/central/store"
 	"vedetta/central/web"
 )
 
@@ -31,17 +38,47 @@ const (
 	maxLimit     = 1000
 )
 
+// Config of the API; zero means default.
+type Config struct {
+	Await time.Duration `koanf:"await"` // how long a change waits for the mesh to have it before it is answered; 2s, less than nothing: not at all
+}
+
+// WithDefaults fills what is zero.
+func (c Config) WithDefaults() Config {
+	if c.Await == 0 {
+		c.Await = 2 * time.Second
+	}
+	return c
+}
+
+// Parts are what the API stands on.
+type Parts struct {
+	DB       *store.DB
+	Ring     *keys.Ring
+	Accounts *account.Accounts
+	History  *history.History
+	Premises *premises.Premises
+}
+
 // API answers below /api/.
 type API struct {
+	cfg      Config
+	db       *store.DB
+	ring     *keys.Ring
 	accounts *account.Accounts
 	history  *history.History
+	premises *premises.Premises
 	log      *slog.Logger
+	routes   []string
 }
 
 // New makes the handler.
-func New(a *account.Accounts, h *history.History, log *slog.Logger) *API {
-	return &API{a, h, log}
+func New(cfg Config, p Parts, log *slog.Logger) *API {
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, log: log}
 }
+
+// handler answers a request of a known caller.
+type handler func(http.ResponseWriter, *http.Request, account.Caller) error
 
 // Handler serves everything below /api/.
 func (a *API) Handler() http.Handler {
@@ -50,54 +87,62 @@ func (a *API) Handler() http.Handler {
 		w.Header().Set("Content-Type", "application/yaml")
 		w.Write(openapi) //nolint:errcheck // the client is gone
 	})
-	known := map[string]func(http.ResponseWriter, *http.Request, account.Caller) error{
-		"/api/v1/events":        a.events,
-		"/api/v1/notifications": a.notifications,
-		"/api/v1/events/stream": a.stream,
-	}
-	for path, fn := range known {
-		mux.Handle("GET "+path, a.called(fn))
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", "GET, HEAD")
-			problem(w, http.StatusMethodNotAllowed, "only GET is answered here")
-		})
-	}
+	a.route(mux, "/api/v1/events", map[string]handler{"GET": a.events})
+	a.route(mux, "/api/v1/notifications", map[string]handler{"GET": a.notifications})
+	a.route(mux, "/api/v1/events/stream", map[string]handler{"GET": a.stream})
+	serve(a, mux, a.panels())
+	serve(a, mux, a.contacts())
+	serve(a, mux, a.rules())
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusNotFound, "there is nothing here; /api/v1/openapi.yaml says what there is")
 	})
 	return mux
 }
 
+// route answers a path's methods, and refuses the others.
+func (a *API) route(mux *http.ServeMux, path string, methods map[string]handler) {
+	allow := []string{}
+	for method, fn := range methods {
+		scope := account.ScopeWrite
+		if method == http.MethodGet {
+			scope = account.ScopeRead
+			allow = append(allow, http.MethodHead)
+		}
+		allow = append(allow, method)
+		mux.Handle(method+" "+path, a.called(scope, fn))
+		a.routes = append(a.routes, method+" "+path)
+	}
+	slices.Sort(allow)
+	list := strings.Join(allow, ", ")
+	mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", list)
+		problem(w, http.StatusMethodNotAllowed, "only "+list+" are answered here")
+	})
+}
+
+// Routes lists method and path of everything that Handler answers with a key.
+func (a *API) Routes() []string { return slices.Clone(a.routes) }
+
 // called finds out whose key it is and turns errors into problems.
-func (a *API) called(fn func(http.ResponseWriter, *http.Request, account.Caller) error) http.Handler {
+func (a *API) called(scope string, fn handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
 			key = ""
 		}
 		caller, err := a.accounts.Caller(r.Context(), time.Now(), strings.TrimSpace(key))
-		if err == nil && !caller.May(account.ScopeRead) {
-			problem(w, http.StatusForbidden, "the key lacks the scope "+account.ScopeRead)
+		if err == nil && !caller.May(scope) {
+			problem(w, http.StatusForbidden, "the key lacks the scope "+scope)
 			return
 		}
 		if err == nil {
 			err = fn(w, r, caller)
 		}
-		var bad badParameter
-		switch {
-		case err == nil, r.Context().Err() != nil:
-		case errors.Is(err, account.ErrNobody):
-			w.Header().Set("WWW-Authenticate", `Bearer realm="vedetta"`)
-			problem(w, http.StatusUnauthorized, "want an API key: Authorization: Bearer "+account.APIKeyPrefix+"...")
-		case errors.As(err, &bad):
-			problem(w, http.StatusBadRequest, bad.Error())
-		case errors.Is(err, keys.ErrMissing), errors.Is(err, keys.ErrUnknown):
-			w.Header().Set("Retry-After", "5")
-			problem(w, http.StatusServiceUnavailable, "the keys to read this are missing for now; alarms are not affected")
-		default:
-			a.log.Error("API request failed", "path", r.URL.Path, "err", err)
-			problem(w, http.StatusInternalServerError, "")
+		if err == nil || r.Context().Err() != nil || refuse(w, err) {
+			return
 		}
+		a.log.Error("API request failed", "method", r.Method, "path", r.Pattern, "err", err)
+		problem(w, http.StatusInternalServerError, "")
 	})
 }
 
@@ -147,7 +192,7 @@ func query(r *http.Request) (history.Query, error) {
 			}
 			q.Limit = n
 		default:
-			return q, badParameter{strconv.Quote(name), "want only account, cursor, limit"}
+			return q, badParameter{strconv.Quote(clip(name)), "want only account, cursor, limit"}
 		}
 	}
 	return q, nil
@@ -201,6 +246,15 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c account.Caller) e
 }
 
 func (a *API) changed(r *http.Request, customer string, ch history.Change) ([]byte, error) {
+	if ch.Name == history.ChangePanel {
+		b, err := a.premises.Panel(r.Context(), customer, ch.Ref)
+		if errors.Is(err, premises.ErrNone) {
+			return json.Marshal(map[string]any{"id": ch.Ref, "deleted": true})
+		} else if err != nil {
+			return nil, err
+		}
+		return json.Marshal(b)
+	}
 	if ch.Name == history.ChangeNotification {
 		n, ok, err := a.history.Notification(r.Context(), customer, ch.Ref)
 		if err != nil || !ok {

@@ -16,6 +16,7 @@ import (
 const (
 	ChangeEvent        = "event"
 	ChangeNotification = "notification"
+	ChangePanel        = "panel" // written by premises
 )
 
 // ErrNoNotification says that the notification's plan is not here yet.

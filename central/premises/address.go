@@ -34,13 +34,13 @@ func (b *ContactBody) check(allowPrivate bool, had *WebhookBody) Faults {
 	var f Faults
 	f.name("name", b.Name, true)
 	if b.Language != "it" && b.Language != "en" {
-		f.add("language", "language")
+		f.Add("language", "language")
 	}
 	if b.Email != nil {
 		if address, ok := emailAddress(*b.Email); ok {
 			b.Email = &address
 		} else {
-			f.add("email", "email_form")
+			f.Add("email", "email_form")
 		}
 	}
 	if b.Phone != nil {
@@ -48,7 +48,7 @@ func (b *ContactBody) check(allowPrivate bool, had *WebhookBody) Faults {
 		if phoneForm.MatchString(number) {
 			b.Phone = &number
 		} else {
-			f.add("phone", "phone_form")
+			f.Add("phone", "phone_form")
 		}
 	}
 	if b.Webhook != nil {
@@ -56,32 +56,32 @@ func (b *ContactBody) check(allowPrivate bool, had *WebhookBody) Faults {
 		if b.Webhook.Secret == "" {
 			b.Webhook.Secret = NewWebhookSecret()
 		} else if !webhookSecret(b.Webhook.Secret) && (had == nil || had.Secret != b.Webhook.Secret) {
-			f.add("webhook.secret", "secret_form")
+			f.Add("webhook.secret", "secret_form")
 		}
 	}
 	if len(b.Push) > maxPush {
-		f.add("push", "too_many", maxPush)
+		f.Add("push", "too_many", maxPush)
 		return f
 	}
 	seen := map[string]bool{}
 	for i, d := range b.Push {
 		at := fmt.Sprintf("push[%d].", i)
 		if seen[d.Endpoint] {
-			f.add(at+"endpoint", "twice")
+			f.Add(at+"endpoint", "twice")
 		}
 		seen[d.Endpoint] = true
 		f.url(at+"endpoint", d.Endpoint, allowPrivate)
 		if point, err := base64url(d.P256dh); err != nil {
-			f.add(at+"p256dh", "p256dh_form")
+			f.Add(at+"p256dh", "p256dh_form")
 		} else if _, err := ecdh.P256().NewPublicKey(point); err != nil {
-			f.add(at+"p256dh", "p256dh_form")
+			f.Add(at+"p256dh", "p256dh_form")
 		}
 		if auth, err := base64url(d.Auth); err != nil || len(auth) != 16 {
-			f.add(at+"auth", "auth_form")
+			f.Add(at+"auth", "auth_form")
 		}
 	}
 	if b.Email == nil && b.Phone == nil && b.Webhook == nil && len(b.Push) == 0 {
-		f.add("email", "no_address")
+		f.Add("email", "no_address")
 	}
 	return f
 }
@@ -120,12 +120,12 @@ func (f *Faults) url(field, s string, allowPrivate bool) {
 	u, err := url.Parse(s)
 	switch {
 	case len(s) > maxURL:
-		f.add(field, "length", maxURL)
+		f.Add(field, "length", maxURL)
 	case err != nil || !plainLine(s) || strings.ContainsAny(s, " \\") || u.Opaque != "" || u.Host == "" || u.User != nil || strings.Contains(s, "#") ||
 		u.Scheme != "https" && !(allowPrivate && u.Scheme == "http") || !hostForm(u):
-		f.add(field, "url_form")
+		f.Add(field, "url_form")
 	case !allowPrivate && !publicHost(u.Hostname()):
-		f.add(field, "url_private")
+		f.Add(field, "url_private")
 	}
 }
 

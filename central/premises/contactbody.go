@@ -91,7 +91,7 @@ func (r reading) contact(f row) (ContactBody, error) {
 	}
 	if b.Phone != nil {
 		var w Faults
-		w.add("phone", "phone_unused")
+		w.Add("phone", "phone_unused")
 		b.Warnings = append(b.Warnings, w...)
 	}
 	return b, nil

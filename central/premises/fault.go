@@ -67,6 +67,7 @@ var expected = map[string]string{
 	"step_order":          "at least the time of the step before",
 	"channel_unsupported": "email, webpush or webhook; the others are not sent yet",
 	"nobody_reached":      "a channel that at least one of the step's contacts has an address for",
+	"key_reused":          "the same body as with this key before, or another key",
 	"too_large":           "less: all panels, contacts and rules of a customer have at most %d MB together",
 
 	// Warnings: legal, and perhaps not what was meant.
@@ -93,7 +94,8 @@ func FaultCodes() []string {
 // Expected is the English text of a code.
 func Expected(code string, args ...any) string { return fmt.Sprintf(expected[code], args...) }
 
-func (f *Faults) add(field, code string, args ...any) {
+// Add notes one more; args are what the code's text needs.
+func (f *Faults) Add(field, code string, args ...any) {
 	*f = append(*f, Fault{field, code, Expected(code, args...)})
 }
 

@@ -108,10 +108,10 @@ func (r reading) panel(f row) (PanelBody, error) {
 	}
 	var w Faults
 	if !b.KeySet {
-		w.add("key", "key_absent")
+		w.Add("key", "key_absent")
 	}
 	if b.PollSeconds == 0 {
-		w.add("poll_seconds", "not_supervised")
+		w.Add("poll_seconds", "not_supervised")
 	}
 	b.Warnings = append(b.Warnings, w...)
 	return b, nil
@@ -201,7 +201,7 @@ func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
 	default:
 		var err error
 		if s.Key, s.KeyForm, err = dc09.ParseKey(b.Key); err != nil {
-			f.add("key", "key_form")
+			f.Add("key", "key_form")
 		}
 	}
 	if err := f.err(); err != nil {
@@ -212,7 +212,7 @@ func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
 	}
 	tag, err := c.putPanel(s)
 	if errors.Is(err, ErrTaken) {
-		f.add("account", "account_taken")
+		f.Add("account", "account_taken")
 		return b, errors.Join(ErrTaken, f)
 	} else if err != nil {
 		return b, err
@@ -316,28 +316,28 @@ func panelFaults(b PanelBody) Faults {
 	var f Faults
 	f.name("name", b.Name, true)
 	if !listenerForm.MatchString(b.Listener) {
-		f.add("listener", "listener_form")
+		f.Add("listener", "listener_form")
 	}
 	if b.Prefix != nil && !numberForm.MatchString(*b.Prefix) {
-		f.add("prefix", "number_form")
+		f.Add("prefix", "number_form")
 	}
 	if b.Receiver != nil && !numberForm.MatchString(*b.Receiver) {
-		f.add("receiver", "number_form")
+		f.Add("receiver", "number_form")
 	}
 	if !accountForm.MatchString(b.Account) {
-		f.add("account", "account_form")
+		f.Add("account", "account_form")
 	}
 	if b.PollSeconds < 0 || b.PollSeconds > maxSeconds {
-		f.add("poll_seconds", "range", 0, maxSeconds)
+		f.Add("poll_seconds", "range", 0, maxSeconds)
 	}
 	if b.GraceSeconds < 0 || b.GraceSeconds > maxSeconds {
-		f.add("grace_seconds", "range", 0, maxSeconds)
+		f.Add("grace_seconds", "range", 0, maxSeconds)
 	}
 	if _, err := time.LoadLocation(b.TimeZone); err != nil || b.TimeZone == "" || b.TimeZone == "Local" {
-		f.add("time_zone", "time_zone")
+		f.Add("time_zone", "time_zone")
 	}
 	if len(b.Zones) > maxZones {
-		f.add("zones", "too_many", maxZones)
+		f.Add("zones", "too_many", maxZones)
 		return f
 	}
 	seen := map[string]bool{}
@@ -346,9 +346,9 @@ func panelFaults(b PanelBody) Faults {
 		number := strings.TrimLeft(strings.ToUpper(z.Number), "0")
 		switch {
 		case !zoneForm.MatchString(z.Number):
-			f.add(at+"number", "zone_form")
+			f.Add(at+"number", "zone_form")
 		case seen[number]:
-			f.add(at+"number", "zone_twice")
+			f.Add(at+"number", "zone_twice")
 		}
 		seen[number] = true
 		f.name(at+"name", z.Name, true)

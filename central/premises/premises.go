@@ -63,6 +63,9 @@ type Change struct {
 	changed  bool
 }
 
+// Revision is that of the customer's document with this change.
+func (c *Change) Revision() uint64 { return c.revision }
+
 func (c *Change) reading() reading {
 	return reading{c.ctx, c.tx, c.customer, c.key, c.inForce, &memo{}}
 }
@@ -123,7 +126,7 @@ func (c *Change) fits() error {
 		return nil
 	}
 	var f Faults
-	f.add("", "too_large", maxDocument>>20)
+	f.Add("", "too_large", maxDocument>>20)
 	return f
 }
 

@@ -109,16 +109,26 @@ func (c *Change) put(k kind, id string, body any, more ...any) (string, error) {
 	if n, err := res.RowsAffected(); err != nil || n != 1 { // the id is another customer's
 		return "", fmt.Errorf("put into %s: %w", k.table, errors.Join(err, ErrNone))
 	}
+	return tagOf(sealed), c.noteChange(k, id)
+}
+
+// noteChange also tells followers of the customer's streams about a panel.
+func (c *Change) noteChange(k kind, id string) error {
 	c.changed = true
-	return tagOf(sealed), nil
+	if k != panels {
+		return nil
+	}
+	if _, err := c.tx.ExecContext(c.ctx, `INSERT INTO changes(customer_id, name, ref) VALUES(?1, 'panel', ?2)`, c.customer, id); err != nil {
+		return fmt.Errorf("note change of panel %s: %w", id, err)
+	}
+	return nil
 }
 
 func (c *Change) delete(k kind, id string) error {
 	if _, err := c.tx.ExecContext(c.ctx, `DELETE FROM `+k.table+` WHERE customer_id = ?1 AND id = ?2`, c.customer, id); err != nil {
 		return fmt.Errorf("delete from %s: %w", k.table, err)
 	}
-	c.changed = true
-	return nil
+	return c.noteChange(k, id)
 }
 
 // room refuses one more than most.
@@ -131,7 +141,7 @@ func (c *Change) room(k kind, most int) error {
 		return nil
 	}
 	var f Faults
-	f.add(k.table, "too_many", most)
+	f.Add(k.table, "too_many", most)
 	return f
 }
 

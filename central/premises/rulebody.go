@@ -117,7 +117,7 @@ func hour(s string) *string {
 func (r reading) ruleWarnings(v roster.Rule) (Faults, error) {
 	var w Faults
 	if !v.Enabled {
-		w.add("enabled", "rule_off")
+		w.Add("enabled", "rule_off")
 	}
 	named, err := r.named(v.Panels)
 	if err != nil {
@@ -129,18 +129,18 @@ func (r reading) ruleWarnings(v roster.Rule) (Faults, error) {
 			return nil, fmt.Errorf("count panels: %w", err)
 		}
 		if !any {
-			w.add("panels", "no_panels")
+			w.Add("panels", "no_panels")
 		}
 	}
 	for i, z := range v.Zones {
 		has := func(p roster.Panel) bool { return len(p.Zones) == 0 || ZoneName(p, z) != "" }
 		if len(named) > 0 && !slices.ContainsFunc(named, has) {
-			w.add(fmt.Sprintf("zones[%d]", i), "zone_unnamed")
+			w.Add(fmt.Sprintf("zones[%d]", i), "zone_unnamed")
 		}
 	}
 	for i, code := range v.Codes {
 		if len(meanings(code)) == 0 {
-			w.add(fmt.Sprintf("codes[%d]", i), "code_unknown")
+			w.Add(fmt.Sprintf("codes[%d]", i), "code_unknown")
 		}
 	}
 	list, err := r.contacts()
@@ -149,12 +149,12 @@ func (r reading) ruleWarnings(v roster.Rule) (Faults, error) {
 	}
 	for i, s := range v.Steps {
 		if !reaches(s, list) {
-			w.add(fmt.Sprintf("steps[%d].channels", i), "nobody_reached")
+			w.Add(fmt.Sprintf("steps[%d].channels", i), "nobody_reached")
 			continue
 		}
 		for j, id := range s.Contacts {
 			if !reaches(roster.Step{Contacts: []string{id}, Channels: s.Channels}, list) {
-				w.add(fmt.Sprintf("steps[%d].contacts[%d]", i, j), "contact_reached")
+				w.Add(fmt.Sprintf("steps[%d].contacts[%d]", i, j), "contact_reached")
 			}
 		}
 	}
@@ -275,16 +275,16 @@ func (c *Change) ruleFaults(b RuleBody) (Faults, error) {
 	if len(f) == 0 {
 		for i, code := range b.Codes {
 			if !occurs(code, b.Categories, b.Qualifiers) {
-				f.add(fmt.Sprintf("codes[%d]", i), "code_never")
+				f.Add(fmt.Sprintf("codes[%d]", i), "code_never")
 			}
 		}
 	}
 	seen := map[int]bool{}
 	for i, d := range b.Days {
 		if d < 1 || d > 7 {
-			f.add(fmt.Sprintf("days[%d]", i), "range", 1, 7)
+			f.Add(fmt.Sprintf("days[%d]", i), "range", 1, 7)
 		} else if seen[d] {
-			f.add(fmt.Sprintf("days[%d]", i), "twice")
+			f.Add(fmt.Sprintf("days[%d]", i), "twice")
 		}
 		seen[d] = true
 	}
@@ -301,20 +301,20 @@ func (f *Faults) hours(from, to *string) {
 	switch {
 	case from == nil && to == nil:
 	case from == nil || !hourForm.MatchString(*from):
-		f.add("from", "time_form")
+		f.Add("from", "time_form")
 	case to == nil || !hourForm.MatchString(*to) && *to != "24:00":
-		f.add("to", "time_form")
+		f.Add("to", "time_form")
 	case *from == *to:
-		f.add("to", "time_empty")
+		f.Add("to", "time_empty")
 	}
 }
 
 func (f *Faults) steps(steps []StepBody, list []roster.Contact) {
 	if len(steps) == 0 {
-		f.add("steps", "no_steps")
+		f.Add("steps", "no_steps")
 	}
 	if len(steps) > maxSteps {
-		f.add("steps", "too_many", maxSteps)
+		f.Add("steps", "too_many", maxSteps)
 		return
 	}
 	last := 0
@@ -325,49 +325,49 @@ func (f *Faults) steps(steps []StepBody, list []roster.Contact) {
 			return slices.ContainsFunc(list, func(c roster.Contact) bool { return c.ID == id })
 		})
 		if len(s.Contacts) > maxContact {
-			f.add(at+"contacts", "too_many", maxContact)
+			f.Add(at+"contacts", "too_many", maxContact)
 		}
 		for j, ch := range s.Channels {
 			field := fmt.Sprintf("%schannels[%d]", at, j)
 			switch {
 			case slices.Contains(later, ch):
-				f.add(field, "channel_unsupported")
+				f.Add(field, "channel_unsupported")
 			case !slices.Contains(supported, ch):
-				f.add(field, "one_of", channelList)
+				f.Add(field, "one_of", channelList)
 			case slices.Contains(s.Channels[:j], ch):
-				f.add(field, "twice")
+				f.Add(field, "twice")
 			case len(*f) == n && !reaches(roster.Step{Contacts: s.Contacts, Channels: []string{ch}}, list):
-				f.add(field, "nobody_reached")
+				f.Add(field, "nobody_reached")
 			}
 		}
 		if len(*f) == n && !reaches(roster.Step{Contacts: s.Contacts, Channels: s.Channels}, list) {
-			f.add(at+"contacts", "nobody_reached")
+			f.Add(at+"contacts", "nobody_reached")
 		}
 		switch {
 		case s.AfterSeconds < 0 || s.AfterSeconds > maxAfter:
-			f.add(at+"after_seconds", "range", 0, maxAfter)
+			f.Add(at+"after_seconds", "range", 0, maxAfter)
 		case s.AfterSeconds < last:
-			f.add(at+"after_seconds", "step_order")
+			f.Add(at+"after_seconds", "step_order")
 		default:
 			last = s.AfterSeconds
 		}
 		if s.Repeat < 0 || s.Repeat > maxRepeat {
-			f.add(at+"repeat", "range", 0, maxRepeat)
+			f.Add(at+"repeat", "range", 0, maxRepeat)
 		}
 	}
 }
 
 func (f *Faults) list(field string, list []string, code string, ok func(string) bool) {
 	if len(list) > maxList {
-		f.add(field, "too_many", maxList)
+		f.Add(field, "too_many", maxList)
 		return
 	}
 	seen := map[string]bool{}
 	for i, v := range list {
 		if !ok(v) {
-			f.add(fmt.Sprintf("%s[%d]", field, i), code)
+			f.Add(fmt.Sprintf("%s[%d]", field, i), code)
 		} else if seen[v] {
-			f.add(fmt.Sprintf("%s[%d]", field, i), "twice")
+			f.Add(fmt.Sprintf("%s[%d]", field, i), "twice")
 		}
 		seen[v] = true
 	}
@@ -377,9 +377,9 @@ func (f *Faults) oneOf(field string, list, known []string) {
 	for i, v := range list {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if !slices.Contains(known, v) {
-			f.add(at, "one_of", strings.Join(known, ", "))
+			f.Add(at, "one_of", strings.Join(known, ", "))
 		} else if slices.Contains(list[:i], v) {
-			f.add(at, "twice")
+			f.Add(at, "twice")
 		}
 		if i > maxList {
 			return

@@ -10,11 +10,11 @@ import (
 func (f *Faults) name(field, s string, required bool) {
 	switch {
 	case required && strings.TrimSpace(s) == "":
-		f.add(field, "required")
+		f.Add(field, "required")
 	case utf8.RuneCountInString(s) > maxName:
-		f.add(field, "length", maxName)
+		f.Add(field, "length", maxName)
 	case !plainLine(s):
-		f.add(field, "characters")
+		f.Add(field, "characters")
 	}
 }
 
