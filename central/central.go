@@ -92,7 +92,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	owned := premises.New(premises.Config{AllowPrivate: cfg.Channel.AllowPrivate}, db, ring)
 	publisher := premises.NewPublisher(owned, nodes, e.Split("premises"))
 	events := history.New(db, ring)
-	follower := ingest.New(db, ring, events.Hub, e.Split("ingest"))
+	follower := ingest.New(db, ring, events.Hub, owned, e.Split("ingest"))
 	accounts, err := account.New(cfg.Account, db, ring)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func (s *Service) Open(t testing.TB) {
 	s.Premises = premises.New(premises.Config{}, s.DB, s.Ring)
 	s.Publisher = premises.NewPublisher(s.Premises, s.Mesh, e)
 	s.History = history.New(s.DB, s.Ring)
-	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, e)
+	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, e)
 }
 
 // Restart closes and opens again; Accounts are of the first opening only.

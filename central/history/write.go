@@ -105,33 +105,36 @@ func Claim(ctx context.Context, tx *sql.Tx, id string, attempt int) (customer st
 	return customer, change(ctx, tx, customer, ChangeNotification, id)
 }
 
-// Settle notes what became of an attempt. clockMs is the agreement's.
-func Settle(ctx context.Context, tx *sql.Tx, k seal.Key, s decision.Settled, clockMs int64) (customer string, err error) {
-	var state string
+// Recipient is where a notification went.
+type Recipient struct{ Customer, Contact, Channel, Address string }
+
+// Settle notes what became of an attempt and tells whose it was. clockMs is the agreement's.
+func Settle(ctx context.Context, tx *sql.Tx, k seal.Key, s decision.Settled, clockMs int64) (to Recipient, err error) {
+	var customer, state string
 	var attempts int
 	var sealed []byte
 	err = tx.QueryRowContext(ctx, `SELECT customer_id, state, attempts, sealed_body FROM notifications WHERE id = ?1`, s.Notification).
 		Scan(&customer, &state, &attempts, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("settle %s: %w", s.Notification, ErrNoNotification)
+		return to, fmt.Errorf("settle %s: %w", s.Notification, ErrNoNotification)
 	} else if err != nil {
-		return "", fmt.Errorf("settle %s: %w", s.Notification, err)
+		return to, fmt.Errorf("settle %s: %w", s.Notification, err)
 	}
 	var b NotificationBody
 	if err := openBody(k, "notification:"+s.Notification, sealed, &b); err != nil {
-		return "", err
+		return to, err
 	}
 	state, b = settle(decision.State(state), b, s, clockMs)
 	body, err := json.Marshal(b)
 	if err != nil {
-		return "", err
+		return to, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE notifications SET state = ?2, attempts = ?3, sealed_body = ?4 WHERE id = ?1`,
 		s.Notification, state, max(attempts, s.Attempt), seal.SealColumn(k, "notification:"+s.Notification, body))
 	if err != nil {
-		return "", fmt.Errorf("settle %s: %w", s.Notification, err)
+		return to, fmt.Errorf("settle %s: %w", s.Notification, err)
 	}
-	return customer, change(ctx, tx, customer, ChangeNotification, s.Notification)
+	return Recipient{customer, b.Contact, b.Channel, b.Address}, change(ctx, tx, customer, ChangeNotification, s.Notification)
 }
 
 // SettleState notes what became of a notification whose customer's key is

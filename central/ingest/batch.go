@@ -32,6 +32,7 @@ type batch struct {
 	i         *Ingest
 	cursors   map[mesh.Origin]*cursor
 	customers map[string]bool // whose history changed
+	ended     bool            // an address was taken out of its contact
 	messages  int
 	decisions int
 }

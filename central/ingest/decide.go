@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"vedetta/central/history"
 	"vedetta/central/keys"
@@ -52,12 +53,27 @@ func (b *batch) apply(r mesh.Record) (waits, error) {
 		customer, err := history.SettleState(b.ctx, b.tx, *d.Settled)
 		return b.ofNotification(d.Settled.Notification, customer, err)
 	case d.Settled != nil:
-		customer, err := history.Settle(b.ctx, b.tx, key.Key, *d.Settled, d.ClockMs)
-		return b.ofNotification(d.Settled.Notification, customer, err)
+		to, err := history.Settle(b.ctx, b.tx, key.Key, *d.Settled, d.ClockMs)
+		if err == nil && d.Settled.State == decision.StateRefused && d.Settled.Reason == reasonGone {
+			err = b.endAddress(to, d.ClockMs)
+		}
+		return b.ofNotification(d.Settled.Notification, to.Customer, err)
 	case d.Destroyed != nil: // rows are deleted by the privacy part
 		b.i.ring.Destroyed(d.Destroyed.Customer, d.Destroyed.Day)
 	}
 	return "", nil
+}
+
+// reasonGone is a channel's word for an address that has ended for good
+// (node/channel).
+const reasonGone = "gone"
+
+// endAddress takes an address that its provider said is gone out of its
+// contact, in the same transaction as the outcome: both are there, or none.
+func (b *batch) endAddress(to history.Recipient, clockMs int64) error {
+	at := time.UnixMilli(clockMs)
+	b.ended = true
+	return b.i.premises.EditIn(b.ctx, b.tx, at, to.Customer, func(c *premises.Change) error { return c.EndAddress(to.Contact, to.Address, at) })
 }
 
 func (b *batch) missingKey(r mesh.Record) (waits, error) {

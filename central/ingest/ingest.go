@@ -1,6 +1,8 @@
 // Package ingest follows the mesh's journals and keeps central's read models:
 // entries by position, events by the mesh's verdicts, notifications by its
-// plans, claims and outcomes. It decides nothing itself.
+// plans, claims and outcomes. It decides nothing itself. An address that its
+// provider said is gone is taken out of its contact with the outcome that says
+// so, and the changed roster goes down by the outbox like any other.
 //
 // A batch is one transaction together with the cursors, so that a restart at
 // any moment neither loses nor repeats anything; every origin is taken in
@@ -24,6 +26,7 @@ import (
 
 	"vedetta/central/history"
 	"vedetta/central/keys"
+	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/cluster/env"
 	"vedetta/wire/mesh"
@@ -44,6 +47,8 @@ type Ingest struct {
 	hub  *history.Hub
 	log  *slog.Logger
 
+	premises *premises.Premises
+
 	applied *prometheus.CounterVec
 	waiting prometheus.Gauge
 	repair  prometheus.Gauge
@@ -53,8 +58,8 @@ type Ingest struct {
 }
 
 // New starts nothing.
-func New(db *store.DB, ring *keys.Ring, hub *history.Hub, e env.Env) *Ingest {
-	i := &Ingest{db: db, ring: ring, hub: hub, log: e.Log, added: make(chan struct{}, 1),
+func New(db *store.DB, ring *keys.Ring, hub *history.Hub, owned *premises.Premises, e env.Env) *Ingest {
+	i := &Ingest{db: db, ring: ring, hub: hub, premises: owned, log: e.Log, added: make(chan struct{}, 1),
 		applied: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_ingest_records_total", Help: "Records from the mesh, by kind."}, []string{"kind"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -173,6 +178,9 @@ func (i *Ingest) inBatch(ctx context.Context, fn func(*batch) error) error {
 	i.applied.WithLabelValues("decision").Add(float64(b.decisions))
 	for c := range b.customers {
 		i.hub.Changed(c)
+	}
+	if b.ended {
+		i.premises.Hint()
 	}
 	return nil
 }

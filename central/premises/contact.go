@@ -20,6 +20,7 @@ type Contact struct {
 	Name      string
 	Language  string // it or en
 	Addresses []Address
+	ended     []endedAddress
 }
 
 // Address is one place a contact can be reached at. Its id stays the same
@@ -48,7 +49,7 @@ func (c *Change) PutContact(v Contact) error {
 		}
 		doc.Addresses = append(doc.Addresses, roster.Address{ID: a.ID, Channel: a.Channel, Token: token})
 	}
-	_, err = c.put(contacts, v.ID, storedContact{doc, record{Revision: c.revision}})
+	_, err = c.put(contacts, v.ID, storedContact{doc, record{Revision: c.revision}, v.ended})
 	return err
 }
 

@@ -55,6 +55,7 @@ type PushBody struct {
 type storedContact struct {
 	roster.Contact
 	record
+	Ended []endedAddress `json:"ended,omitempty"`
 }
 
 // Contacts is a page of a customer's contacts; nothing of it may be kept or logged.
@@ -94,6 +95,7 @@ func (r reading) contact(f row) (ContactBody, error) {
 		w.Add("phone", "phone_unused")
 		b.Warnings = append(b.Warnings, w...)
 	}
+	b.warnEnded(s.Ended)
 	return b, nil
 }
 
@@ -162,7 +164,7 @@ func (c *Change) EditContact(id, tag string, fn func(*ContactBody) error) (Conta
 	if err := json.Unmarshal(f.plain, &had); err != nil {
 		return b, fmt.Errorf("contact %s: %w", id, err)
 	}
-	return c.saveContact(b, before, &had.Contact)
+	return c.saveContact(b, before, &had)
 }
 
 // DeleteContact removes a contact and, with its row, its own key. A contact
@@ -214,8 +216,9 @@ func (c *Change) keepingReach(list []roster.Rule, change func() error) error {
 }
 
 // saveContact checks and writes a contact; had is what it was, nil when new. An
-// address keeps its id while it leads to the same place (rule 10).
-func (c *Change) saveContact(b, before ContactBody, had *roster.Contact) (ContactBody, error) {
+// address keeps its id while it leads to the same place (rule 10). What has
+// ended is told until the devices change.
+func (c *Change) saveContact(b, before ContactBody, had *storedContact) (ContactBody, error) {
 	if err := b.check(c.cfg.AllowPrivate, before.Webhook).err(); err != nil {
 		return b, err
 	}
@@ -224,6 +227,9 @@ func (c *Change) saveContact(b, before ContactBody, had *roster.Contact) (Contac
 		return b, err
 	}
 	v := Contact{ID: b.ID, Name: b.Name, Language: b.Language}
+	if had != nil && slices.Equal(b.Push, before.Push) {
+		v.ended = had.Ended
+	}
 	add := func(channel, place, value string) {
 		id, ok := ids[channel+"\x00"+place]
 		if !ok {
@@ -272,7 +278,7 @@ func (c *Change) saveContact(b, before ContactBody, had *roster.Contact) (Contac
 }
 
 // addressIDs are the ids of a contact's addresses by channel and place.
-func (c *Change) addressIDs(had *roster.Contact) (map[string]string, error) {
+func (c *Change) addressIDs(had *storedContact) (map[string]string, error) {
 	ids := map[string]string{}
 	if had == nil {
 		return ids, nil

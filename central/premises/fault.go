@@ -76,6 +76,7 @@ var expected = map[string]string{
 	"zone_unnamed":    "none of the panels has a zone of this number in its list",
 	"contact_reached": "the contact has no address for the step's channels",
 	"phone_unused":    "nothing is sent to phones yet",
+	"push_ended":      "a device to subscribe again: %s said at %s UTC that its subscription has ended, and nothing is sent there any more",
 	"rule_off":        "the rule is switched off: it matches nothing",
 	"key_absent":      "the panel has no key: its messages can be read and forged on the way",
 	"not_supervised":  "poll_seconds is 0: nobody is told when the panel falls silent",
