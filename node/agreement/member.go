@@ -54,11 +54,23 @@ func (s *State) assign(a decision.Assign, firstMs int64) Result {
 	for _, n := range a.Shards {
 		sh := &s.shards[n.Shard]
 		if sh.Epoch == 0 || sh.Holder != n.Holder {
-			*sh = Shard{Holder: n.Holder, Epoch: sh.Epoch + 1, SinceMs: min(max(s.clock, firstMs), s.clock+maxSinceMs)}
+			ended := sh.Epoch
+			*sh = Shard{Holder: n.Holder, Epoch: ended + 1, SinceMs: min(max(s.clock, firstMs), s.clock+maxSinceMs)}
+			s.endClaims(n.Shard, ended, sh.SinceMs)
 		}
 		r.Epochs = append(r.Epochs, sh.Epoch)
 	}
 	return r
+}
+
+// endClaims notes when the epoch of a shard's claims under way ended: from then
+// the wait of rule 24 counts.
+func (s *State) endClaims(shard byte, epoch uint64, sinceMs int64) {
+	for _, o := range s.byShard[shard] {
+		if a, n := o.Claim(); n != 0 && a.Epoch == epoch {
+			o.Attempts[n-1].ClockMs = sinceMs
+		}
+	}
 }
 
 // holds tells whether a fence names the present holder (rules 17, 18).

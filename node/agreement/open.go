@@ -25,7 +25,7 @@ type Open struct {
 type Attempt struct {
 	Holder   mesh.Origin    `json:"holder"`
 	Epoch    uint64         `json:"epoch"`
-	ClockMs  int64          `json:"clock"`              // agreement's, at the claim
+	ClockMs  int64          `json:"clock"`              // of the claim; from the next epoch on, that epoch's
 	State    decision.State `json:"state,omitempty"`    // empty while it is open
 	Reported bool           `json:"reported,omitempty"` // by its own holder, which is heard once
 	Doubt    bool           `json:"doubt,omitempty"`    // nothing proves that it was not handed over (rule 24)
@@ -38,6 +38,12 @@ func (o *Open) Claim() (Attempt, int) {
 	}
 	return Attempt{}, 0
 }
+
+// resolvableMs is the agreement's clock from which another process may resolve
+// the attempt: under the epoch that followed its own nobody begins it any more,
+// and what was begun is out or cut by then (rules 23, 24). Later epochs don't
+// put it off.
+func (a Attempt) resolvableMs() int64 { return a.ClockMs + ResolveMs }
 
 // Closed is what is kept of a final notification for ClosedMs: enough to
 // refuse its id and to record a late outcome (rule 18).

@@ -38,7 +38,7 @@ const (
 	ReasonClaimed  Reason = "claimed"              // an attempt is under way
 	ReasonAttempt  Reason = "attempt"              // no such attempt, or not of this holder
 	ReasonSettled  Reason = "settled"              // this attempt has its outcome
-	ReasonTooEarly Reason = "too_early"            // another's claim is resolved ResolveMs after the epoch
+	ReasonTooEarly Reason = "too_early"            // another's claim is resolved ResolveMs after the epoch that followed its own
 )
 
 // Refusal says why a whole command changed nothing.

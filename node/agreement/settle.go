@@ -99,7 +99,7 @@ func (s *State) checkOutcome(o decision.Outcome, sub subject) Reason {
 		return ReasonOldEpoch
 	case sub.closed != nil || a.State != "":
 		return ReasonSettled
-	case s.clock < s.shards[sub.shard].SinceMs+ResolveMs:
+	case s.clock < a.resolvableMs():
 		return ReasonTooEarly
 	}
 	return ""

@@ -21,7 +21,7 @@ const (
 	ProposalMs  = 10 * minute // a proposal's first result is kept so long after its first try (rule 19)
 	OpenMs      = 48 * hour   // a step open longer is expired (rule 14)
 	ClosedMs    = 48 * hour   // a final state is kept so long, for late outcomes (rule 18)
-	ResolveMs   = 12 * second // a new holder resolves another's claim this long after its epoch (rule 24)
+	ResolveMs   = 12 * second // another's claim is resolved this long after the epoch that followed its own (rule 24)
 	MaxTickMs   = 60 * second // one tick moves the clock by no more (rule 20)
 )
 

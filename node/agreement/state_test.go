@@ -499,3 +499,62 @@ func TestConfirmationsOnlyRise(t *testing.T) {
 	}
 	equal(t, "confirmed", m.s.confirmed[arezzo], 7)
 }
+
+// A shard that changes hands more often than every 12 s resolves its old claims
+// all the same: the wait is the claim's, not each epoch's.
+func TestRule24_TheWaitIsTheClaimsNotEachEpochs(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	m.ok(m.decide(5, v))
+	m.pass(time.Hour) // its holder held the shard for long
+	for _, next := range []mesh.Origin{roubaix, arezzo2, roubaix} {
+		m.assign(next)
+		f := m.fence(5)
+		o := outcome(v.Plan[0].ID, 1, next, decision.StateUnknown)
+		o.Fence = &f
+		equal(t, "too early", m.ok(settle(o)).Outcomes[0].Reason, ReasonTooEarly)
+		m.pass(4 * time.Second)
+	}
+	m.assign(arezzo2)
+	f := m.fence(5)
+	o := outcome(v.Plan[0].ID, 1, arezzo2, decision.StateUnknown)
+	o.Fence = &f
+	equal(t, "resolved", m.ok(settle(o)).Outcomes[0].State, decision.StateUnknown)
+}
+
+// A claim of the epochs between waits for its own 12 s.
+func TestRule24_EachClaimHasItsOwnWait(t *testing.T) {
+	m := founded(t)
+	first, second := events(at(arezzo, 1), "c1", "x", 1, true), events(at(arezzo, 2), "c1", "y", 1, true)
+	m.ok(m.decide(5, first))
+	m.assign(roubaix)
+	m.pass(10 * time.Second)
+	m.ok(m.decide(5, second)) // claimed by roubaix
+	m.assign(arezzo2)
+	m.pass(5 * time.Second)
+	f := m.fence(5)
+	one, two := outcome(first.Plan[0].ID, 1, arezzo2, decision.StateUnknown), outcome(second.Plan[0].ID, 1, arezzo2, decision.StateUnknown)
+	one.Fence, two.Fence = &f, &f
+	r := m.ok(settle(one, two))
+	equal(t, "15 s after its epoch", r.Outcomes[0].State, decision.StateUnknown)
+	equal(t, "5 s after its epoch", r.Outcomes[1].Reason, ReasonTooEarly)
+	m.pass(7 * time.Second)
+	equal(t, "12 s after its epoch", m.ok(settle(two)).Outcomes[0].State, decision.StateUnknown)
+}
+
+// Two events of one identity, an hour apart: a late copy of either is refused.
+func TestRule11_TheLastTwoWindowsAreKept(t *testing.T) {
+	m := founded(t)
+	m.ok(m.decide(5, events(at(arezzo, 1), "c1", "x", 0, false)))
+	second := events(at(arezzo, 2), "c1", "x", 0, false)
+	second.ReceivedMs = start + hour
+	m.ok(m.decide(5, second))
+	for n, c := range []struct {
+		at   int64
+		want mesh.Position
+	}{{start + minute, at(arezzo, 1)}, {start + hour + minute, at(arezzo, 2)}} {
+		v := events(at(roubaix, uint64(n+1)), "c1", "x", 0, false)
+		v.ReceivedMs = c.at
+		equal(t, "copy of", m.no(ReasonCopy, m.decide(5, v)).Refusal.CopyOf, c.want)
+	}
+}

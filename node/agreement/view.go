@@ -72,14 +72,6 @@ func (v *View) Lead(shard byte) (decision.Fence, bool) {
 	return decision.Fence{Shard: shard, Epoch: sh.Epoch, Holder: sh.Holder}, !sh.Holder.IsZero()
 }
 
-// Resolvable tells whether the holder of a shard may resolve others' claims
-// by now (rule 24).
-func (v *View) Resolvable(shard byte) bool {
-	return shard < Shards && read(v, func(s *State) bool {
-		return !s.shards[shard].Holder.IsZero() && s.clock >= s.shards[shard].SinceMs+ResolveMs
-	})
-}
-
 // Cursor is how far a shard's decisions have passed an origin.
 func (v *View) Cursor(shard byte, o mesh.Origin) uint64 {
 	return read(v, func(s *State) uint64 { return s.cursors[cursor{shard, o}] })

@@ -47,7 +47,7 @@ func (a Applied) Steps(shard byte, fn func(Step) bool) {
 	for _, o := range a.Open(shard) {
 		st := Step{Notification: o.Notification, Customer: o.Customer, Verdict: o.Verdict, Attempt: len(o.Attempts)}
 		if held, n := o.Claim(); n != 0 {
-			st.Holder = held.Holder
+			st.Holder, st.Ended = held.Holder, time.UnixMilli(held.ClockMs)
 		}
 		if !fn(st) {
 			return

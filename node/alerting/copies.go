@@ -92,7 +92,7 @@ func (c *Copies) Judge(e Entry, pending *Copies) Judgement {
 	if e.Panel == "" || !c.standing(e, at, pending) {
 		return Judgement{CopyOf: best.event}
 	}
-	if distance <= StandingWindow.Milliseconds() && c.unbroken(e, at, best, pending) {
+	if c.unbroken(e, at, best, pending) {
 		return Judgement{CopyOf: best.event}
 	}
 	return Judgement{Fresh: true}
@@ -113,8 +113,8 @@ func (c *Copies) standing(e Entry, at int64, pending *Copies) bool {
 	return found && last.sequence == e.Sequence
 }
 
-// unbroken tells whether no other message of the panel lies between at and the
-// nearest entry of w on either side.
+// unbroken tells whether an entry of w lies within StandingWindow of at, with no
+// other message of the panel between.
 func (c *Copies) unbroken(e Entry, at int64, w window, pending *Copies) bool {
 	for _, t := range w.times {
 		if abs(t-at) > StandingWindow.Milliseconds() {

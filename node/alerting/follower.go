@@ -26,7 +26,7 @@ type Config struct {
 	InFlight     int           // proposals at once; 32
 	LazyMove     time.Duration // after which cursors without entries are moved; 1 s
 	DueEvery     time.Duration // between looks at what is due; 200 ms
-	ResolveAfter time.Duration // after an epoch, before old claims are resolved; 12 s (rule 24)
+	ResolveAfter time.Duration // after a claim's epoch ended, before it is resolved; 12 s (rule 24)
 	KeyPatience  time.Duration // waiting for a key that isn't applied here yet; 30 s
 	MaxQueued    int           // entries read ahead; 20 000
 }

@@ -105,10 +105,12 @@ func (m *memory) Read(o mesh.Origin, from, upTo uint64, maxBytes int) (out []mes
 
 // lone is an agreement of one voter: the real state machine without Raft.
 type lone struct {
-	mu    sync.Mutex
-	fsm   *agreement.FSM
-	index uint64
-	fail  func(decision.Body) (before, after error) // what goes wrong with a proposal
+	mu      sync.Mutex
+	fsm     *agreement.FSM
+	index   uint64
+	fail    func(decision.Body) (before, after error) // what goes wrong with a proposal
+	claimed []time.Time                               // when claims were taken
+	early   bool                                      // proposals are first tried at the agreement's time
 }
 
 func (l *lone) Propose(ctx context.Context, body decision.Body) (agreement.Result, error) {
@@ -134,12 +136,21 @@ func (l *lone) apply(body decision.Body) (agreement.Result, error) {
 	var id decision.ProposalID
 	l.index++
 	copy(id[:], fmt.Sprintf("%016d", l.index))
-	b, err := decision.EncodeCommand(id, time.Now().UnixMilli(), body)
+	first := time.Now()
+	if l.early {
+		first = l.fsm.View().Clock()
+	}
+	b, err := decision.EncodeCommand(id, first.UnixMilli(), body)
 	if err != nil {
 		return agreement.Result{}, err
 	}
 	switch r := l.fsm.Apply(&raft.Log{Index: l.index, Type: raft.LogCommand, Data: b}).(type) {
 	case agreement.Result:
+		for _, c := range r.Claims {
+			if c.Attempt > 0 {
+				l.claimed = append(l.claimed, time.Now())
+			}
+		}
 		return r, nil
 	case error:
 		return agreement.Result{}, r
@@ -155,7 +166,9 @@ type hand struct {
 	keep     bool // settles nothing
 	begun    []Item
 	holds    map[string]bool
+	ages     []time.Time // of the claims in begun
 	resolved []Item
+	fences   []decision.Fence // under which resolved was asked
 	propose  func(decision.Body)
 }
 
@@ -174,8 +187,9 @@ func (h *hand) Holds(id string, attempt int) bool {
 	defer h.mu.Unlock()
 	return h.holds[fmt.Sprint(id, attempt)]
 }
-func (h *hand) Begin(items []Item, _ time.Time) {
+func (h *hand) Begin(items []Item, ageFrom time.Time) {
 	h.mu.Lock()
+	h.ages = append(h.ages, slices.Repeat([]time.Time{ageFrom}, len(items))...)
 	h.begun = append(h.begun, items...)
 	for _, i := range items {
 		h.holds[fmt.Sprint(i.Notification.ID, i.Attempt)] = true
@@ -199,8 +213,9 @@ func (h *hand) Begin(items []Item, _ time.Time) {
 		h.free += len(items)
 	}()
 }
-func (h *hand) Resolve(_ decision.Fence, items []Item) {
+func (h *hand) Resolve(fence decision.Fence, items []Item) {
 	h.mu.Lock()
+	h.fences = append(h.fences, slices.Repeat([]decision.Fence{fence}, len(items))...)
 	h.resolved = append(h.resolved, items...)
 	h.mu.Unlock()
 }
@@ -227,7 +242,10 @@ type world struct {
 	key, day seal.Key
 	self     mesh.Origin
 	follower *Follower
-	decode   Decode // nil: Events
+	decode   Decode   // nil: Events
+	proposer Proposer // nil: raft
+	began    time.Time
+	pace     time.Duration // the agreement's clock goes slower by this factor; 0: right
 	stop     func()
 	dead     atomic.Bool // the clock stands
 }
@@ -251,7 +269,7 @@ func newWorld(t *testing.T, rules ...roster.Rule) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.raft, w.view = &lone{fsm: fsm}, fsm.View()
+	w.raft, w.view, w.began = &lone{fsm: fsm}, fsm.View(), time.Now()
 	w.hand.propose = func(b decision.Body) { w.do(b) }
 	w.do(decision.Found{Generation: 1, Sites: []string{"arezzo", "roubaix"}, Members: members})
 	wrap := func(k seal.Key, owner string) []byte {
@@ -323,10 +341,7 @@ func (w *world) restart(self mesh.Origin) {
 	w.hand.mu.Lock()
 	w.hand.holds = map[string]bool{}
 	w.hand.mu.Unlock()
-	f, err := New(Config{Self: self}, w.journal, Applied{View: w.view, Proposer: w.raft}, w.roster, w.hand, w.decode, env.Quiet(3))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	f := w.still(nil)
 	w.follower = f
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -342,7 +357,7 @@ func (w *world) restart(self mesh.Origin) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			if !w.dead.Load() {
-				_, _ = w.raft.Propose(ctx, decision.Tick{Now: time.Now().UnixMilli()})
+				_, _ = w.raft.Propose(ctx, decision.Tick{Now: w.began.Add(time.Since(w.began) / max(1, w.pace)).UnixMilli()})
 			}
 			select {
 			case <-ctx.Done():
@@ -352,6 +367,33 @@ func (w *world) restart(self mesh.Origin) {
 	})
 	w.stop = func() { cancel(); wg.Wait() }
 }
+
+// still is a follower of this process that nobody runs: it is stepped. a nil
+// means what is applied.
+func (w *world) still(a Agreement) *Follower {
+	w.t.Helper()
+	if a == nil {
+		p := w.proposer
+		if p == nil {
+			p = w.raft
+		}
+		a = Applied{View: w.view, Proposer: p}
+	}
+	f, err := New(Config{Self: w.self}, w.journal, a, w.roster, w.hand, w.decode, env.Quiet(3))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return f
+}
+
+// halt stops the follower, the roster and the clock.
+func (w *world) halt() {
+	w.stop()
+	w.stop = func() {}
+}
+
+// tick moves the agreement's clock to now.
+func (w *world) tick() { w.do(decision.Tick{Now: time.Now().UnixMilli()}) }
 
 // sends journals a message of the known panel.
 func (w *world) sends(o mesh.Origin, seq int, data string, change ...func(*entry.Message)) mesh.Position {
@@ -405,4 +447,11 @@ func (w *world) verdicts() (out []decision.Verdict) {
 		}
 	}
 	return out
+}
+
+// claims are the times at which the agreement took claims, in order, by our clock.
+func (w *world) claims() (out []time.Time) {
+	w.raft.mu.Lock()
+	defer w.raft.mu.Unlock()
+	return slices.Clone(w.raft.claimed)
 }

@@ -80,6 +80,7 @@ type Step struct {
 	Verdict  uint64      // number of the decision that planned it, in the agreement's origin
 	Attempt  int         // of the present or the last claim, 0: none yet
 	Holder   mesh.Origin // of the present claim, zero: free
+	Ended    time.Time   // of another's claim: the agreement's clock of the epoch that followed its own
 }
 
 // Refusal says why a command was not accepted.

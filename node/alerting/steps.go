@@ -189,7 +189,8 @@ func (f *Follower) look(ctx context.Context, l *looker) error {
 		if !f.whole(origin, number) {
 			continue
 		}
-		if len(others) > 0 && clock.Sub(since) >= f.cfg.ResolveAfter && now.Sub(l.resolved[s.number]) >= resolveEvery {
+		others = slices.DeleteFunc(others, func(st Step) bool { return clock.Sub(st.Ended) < f.cfg.ResolveAfter })
+		if len(others) > 0 && now.Sub(l.resolved[s.number]) >= resolveEvery {
 			l.resolved[s.number] = now
 			f.sender.Resolve(fence, f.items(others))
 		}
