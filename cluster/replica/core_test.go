@@ -19,7 +19,7 @@ import (
 
 var origin = mesh.Origin{Node: "arezzo", Incarnation: 3, Random: 0x00f1e2d3c4b5a697}
 
-func TestQuorumTable(t *testing.T) {
+func TestRule05_QuorumIsOfSites(t *testing.T) {
 	a, b, b2, c := Member{"a", "da", "A"}, Member{"b", "db", "B"}, Member{"b2", "db2", "B"}, Member{"c", "dc", "C"}
 	for _, x := range []struct {
 		name    string
@@ -34,6 +34,7 @@ func TestQuorumTable(t *testing.T) {
 		{"three sites want two", []string{"A", "B", "C"}, []Member{a, b, c}, map[string]uint64{"a/da": 9, "b/db": 4, "c/dc": 7}, 7},
 		{"two nodes of one site are one", []string{"A", "B", "C"}, []Member{a, b, b2, c}, map[string]uint64{"b/db": 9, "b2/db2": 9, "a/da": 3}, 3},
 		{"a site has the highest of its nodes", []string{"A", "B", "C"}, []Member{a, b, b2, c}, map[string]uint64{"a/da": 9, "b/db": 1, "b2/db2": 8}, 8},
+		{"whichever of them that is", []string{"A", "B", "C"}, []Member{a, b, b2, c}, map[string]uint64{"a/da": 9, "b/db": 8, "b2/db2": 1}, 8},
 		{"another disk is another node", []string{"A", "B", "C"}, []Member{a, b, c}, map[string]uint64{"a/da": 9, "b/other": 9}, 0},
 		{"a stranger", []string{"A", "B", "C"}, []Member{a, b, c}, map[string]uint64{"a/da": 9, "x/dx": 9}, 0},
 		{"four sites want three", []string{"A", "B", "C", "D"}, []Member{a, b, c, {"d", "dd", "D"}}, map[string]uint64{"a/da": 9, "b/db": 8, "c/dc": 7}, 7},
@@ -102,7 +103,7 @@ func TestRule05_DurableMarkNeverFalls(t *testing.T) {
 	})
 }
 
-func TestQuorumRegression(t *testing.T) {
+func TestRule05_WhoHasLostSomethingIsNotCounted(t *testing.T) {
 	q := NewQuorum()
 	q.Configure([]string{"A", "B", "C"}, []Member{{"a", "d", "A"}, {"b", "d", "B"}, {"c", "d", "C"}})
 	other := mesh.Agreement(1)

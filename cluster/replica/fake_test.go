@@ -16,10 +16,11 @@ import (
 
 // fakeNet connects fake links by pipes, so that a test can cut them.
 type fakeNet struct {
-	mu    sync.Mutex
-	links map[string]*fakeLink
-	conns map[[2]string]*fakeConn
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	links  map[string]*fakeLink
+	conns  map[[2]string]*fakeConn
+	wg     sync.WaitGroup
+	silent time.Duration // since the last answer on every connection that stands
 }
 
 type fakeConn struct {
@@ -73,7 +74,7 @@ func (l *fakeLink) Status() (all []link.PeerStatus) {
 	for name := range l.net.links {
 		c := l.net.conns[pair(l.id.Name, name)]
 		if up := c != nil && c.ctx.Err() == nil; name != l.id.Name {
-			all = append(all, link.PeerStatus{Name: name, Connected: up, LastAnswer: time.Now()})
+			all = append(all, link.PeerStatus{Name: name, Connected: up, LastAnswer: time.Now().Add(-l.net.silent)})
 		}
 	}
 	return all

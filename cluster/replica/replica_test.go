@@ -232,7 +232,7 @@ func TestRule28_NoMarksAreToldBeforeTheQuestion(t *testing.T) {
 }
 
 // A disk that lied: the same disk id, but less than was announced.
-func TestRegressedDiskIsNotCountedUntilItHasCaughtUp(t *testing.T) {
+func TestRule05_RegressedDiskIsNotCountedUntilItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b, c := three(t)
 		n.connect("arezzo", "limburg")
@@ -418,6 +418,31 @@ func TestThousandsWaitForTheirOwnNumber(t *testing.T) {
 		released.Wait()
 		if len(a.replica.waiting) != 0 {
 			t.Errorf("%d lines of waiters are left", len(a.replica.waiting))
+		}
+		a.stop()
+		b.stop()
+		c.stop()
+		n.wg.Wait()
+	})
+}
+
+// A connection that stands proves nothing: a site is there when it answered
+// within the last 2 s.
+func TestRule09_ASiteAnsweredWithinTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, a, b, c := three(t)
+		n.connect("arezzo", "limburg")
+		time.Sleep(time.Second)
+		for _, one := range []struct {
+			silent time.Duration
+			want   bool
+		}{{0, true}, {2 * time.Second, true}, {2*time.Second + time.Millisecond, false}, {time.Minute, false}} {
+			n.mu.Lock()
+			n.silent = one.silent
+			n.mu.Unlock()
+			if got := a.replica.Majority(time.Now()); got != one.want {
+				t.Errorf("last answer %s ago: majority %v, want %v", one.silent, got, one.want)
+			}
 		}
 		a.stop()
 		b.stop()

@@ -558,3 +558,44 @@ func TestRule11_TheLastTwoWindowsAreKept(t *testing.T) {
 		equal(t, "copy of", m.no(ReasonCopy, m.decide(5, v)).Refusal.CopyOf, c.want)
 	}
 }
+
+// What was resolved stays resolved, also beside a second attempt; only its
+// holder's own word still comes in, and is recorded as a double.
+func TestRule18_ResolvedOnceBesideASecondAttempt(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(13 * time.Second)
+	f := m.fence(5)
+	o := outcome(id, 1, roubaix, decision.StatePending)
+	o.Fence, o.Doubt = &f, true
+	m.ok(settle(o))
+	equal(t, "doubtful", m.s.open[id].Attempts[0].Doubt, true)
+	m.ok(decision.Claim{Fence: f, Notifications: []string{id}})
+	equal(t, "doubt after the next claim", m.s.open[id].Attempts[0].Doubt, true)
+	equal(t, "resolved again", m.ok(settle(o)).Outcomes[0].Reason, ReasonSettled)
+	// The late word of the first leaves the second under way: it decides.
+	late := m.ok(settle(outcome(id, 1, arezzo, decision.StateRefused))).Outcomes[0]
+	equal(t, "late", late, Settled{State: decision.StatePending, Double: true})
+	equal(t, "open", m.s.open[id] != nil, true)
+	equal(t, "second", m.ok(settle(outcome(id, 2, roubaix, decision.StateDelivered))).Outcomes[0].State, decision.StateDelivered)
+}
+
+// The late word of a first attempt, while no second is under way yet, doesn't
+// end the notification by what was only refused.
+func TestRule18_LateRefusalBeforeASecondAttempt(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(13 * time.Second)
+	f := m.fence(5)
+	o := outcome(id, 1, roubaix, decision.StatePending)
+	o.Fence = &f
+	m.ok(settle(o))
+	equal(t, "late refusal", m.ok(settle(outcome(id, 1, arezzo, decision.StateRefused))).Outcomes[0].State, decision.StatePending)
+	equal(t, "claimed anew", m.ok(decision.Claim{Fence: f, Notifications: []string{id}}).Claims[0].Attempt, 2)
+}

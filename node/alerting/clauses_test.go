@@ -486,3 +486,25 @@ func TestRule24_resolved_while_the_shard_wanders(t *testing.T) {
 		}
 	})
 }
+
+// After a restart a durable mark is not known for a moment: nothing is decided
+// again, and what comes is decided when it is.
+func TestRule05_a_mark_below_the_cursor(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.assign(w.self)
+		w.sends(w.self, 1, burglary)
+		time.Sleep(time.Second)
+		w.restart(origin("roubaix", 1))
+		w.journal.setDurable(origin("arezzo", 1), 0)
+		w.assign(w.self)
+		w.sends(origin("arezzo", 1), 2, burglary)
+		time.Sleep(5 * time.Second)
+		w.wantRulings(decision.RulingEvents)
+		if undecided, _ := w.follower.Ages(time.Now()); undecided != 0 {
+			t.Errorf("oldest undecided entry %v old, want none: nothing is known to be durable", undecided)
+		}
+		w.journal.setDurable(origin("arezzo", 1), 2)
+		time.Sleep(time.Second)
+		w.wantSent("ann email BA 1", "ann email BA 1")
+	})
+}

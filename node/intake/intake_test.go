@@ -264,6 +264,23 @@ func TestRule07_ACopyWaitsForItsOwnMark(t *testing.T) {
 	})
 }
 
+// An entry says by which roster it was accepted (rule 15), and how far its
+// origin's clock was off (rule 11).
+func TestRule11_15_AnEntryCarriesOffsetAndRoster(t *testing.T) {
+	st := &store{day: seal.NewKey()}
+	in, key := newIntake(t, st, true)
+	in.parts.Offset = func() time.Duration { return -1500 * time.Millisecond }
+	in.Handle(t.Context(), sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|Nri1/BA001]"}.frame(t, time.Now()), from)
+	b, err := seal.Open(key, st.records[0].Header, st.records[0].Sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := entry.Unmarshal(b)
+	if err != nil || m.OffsetMs != -1500 || m.RosterIndex != 9 || !m.Corrected().Equal(m.Received.Add(1500*time.Millisecond)) {
+		t.Errorf("offset %d ms, roster %d, %v; want -1500 and 9", m.OffsetMs, m.RosterIndex, err)
+	}
+}
+
 // TestRule31_OutsideTheSealStandsNothingOfThePanel: account, content and address
 // are inside; the same message of two customers has two identities.
 func TestRule31_OutsideTheSealStandsNothingOfThePanel(t *testing.T) {

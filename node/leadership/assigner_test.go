@@ -141,6 +141,20 @@ func TestRule17_a_new_process_needs_a_new_epoch(t *testing.T) {
 	}
 }
 
+// What a former process was punished for is not the new one's.
+func TestRule17_a_penalty_is_not_inherited(t *testing.T) {
+	s := newStage(t)
+	s.run(10*time.Second, allWell...)
+	behind := well("roubaix", 1)
+	behind.DueMs = 10_000
+	s.run(time.Second, allWell[0], allWell[1], behind)
+	s.want("arezzo.1:32 limburg.1:32", 21)
+	s.run(10*time.Second, allWell[0], allWell[1], well("roubaix", 2))
+	if got := s.spread(); !strings.Contains(got, "roubaix.2:21") {
+		t.Errorf("%s, want that the new process leads too", got)
+	}
+}
+
 func TestRule25_not_ready_gets_none(t *testing.T) {
 	s := newStage(t)
 	s.run(10*time.Second, allWell...)

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"vedetta/cluster/env"
 	"vedetta/node/agreement"
 	"vedetta/wire/decision"
@@ -87,6 +89,9 @@ func TestRule20_TheMedianTicks(t *testing.T) {
 			}
 			if a.handed != want {
 				t.Errorf("own clock %v off: handed over %d times in 30 s, want %d", off, a.handed, want)
+			}
+			if got := testutil.ToFloat64(l.alarm); int(got) != want {
+				t.Errorf("own clock %v off: alarm %v, want %d", off, got, want)
 			}
 			l.parts.HandOver = nil
 			l.tick(t.Context())

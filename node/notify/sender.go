@@ -325,14 +325,20 @@ func (s *Sender) watchClocks(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now := time.Now()
-		if diverged(last, now) {
-			s.ledger.voidAll(now)
-			s.log.Error("wall clock and monotonic clock have parted, claims are void", "monotonic", now.Sub(last), "wall", now.Round(0).Sub(last.Round(0)))
-		}
+		s.compareClocks(last, now)
 		last = now
 		if forget%120 == 0 {
 			s.ledger.forget(now)
 		}
+	}
+}
+
+// compareClocks voids every claim held when the clocks have advanced differently
+// since last.
+func (s *Sender) compareClocks(last, now time.Time) {
+	if diverged(last, now) {
+		s.ledger.voidAll(now)
+		s.log.Error("wall clock and monotonic clock have parted, claims are void", "monotonic", now.Sub(last), "wall", now.Round(0).Sub(last.Round(0)))
 	}
 }
 

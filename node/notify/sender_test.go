@@ -25,7 +25,9 @@ type fakes struct {
 	fail     int // proposals that fail before one succeeds
 	send     func(ctx context.Context, m channel.Message, deadline func() bool) channel.Outcome
 	sent     []channel.Message
-	gone     bool // the contact is no longer in the roster
+	gone     bool          // the contact is no longer in the roster
+	cut      int           // questions that fail before one is answered
+	behind   time.Duration // agreement's clock
 	doubtful bool
 	peers    map[string]*Sender
 }
@@ -53,8 +55,12 @@ func (f *fakes) Lookup(_, contact, _ string) (string, string, bool, error) {
 func (f *fakes) Place(_, _, _ string) Place { return Place{ZoneName: "Ingresso"} }
 
 func (f *fakes) Call(_ context.Context, peer, method string, req []byte) ([]byte, error) {
+	f.mu.Lock()
+	f.cut--
+	cut := f.cut >= 0
+	f.mu.Unlock()
 	s := f.peers[peer]
-	if s == nil || method != Method {
+	if cut || s == nil || method != Method {
 		return nil, errors.New("not connected")
 	}
 	return s.Answer(req)
@@ -96,7 +102,7 @@ func sender(t *testing.T, f *fakes, node string) *Sender {
 	e := env.Quiet(1)
 	s, err := New(Config{Self: origin(node)}, Parts{
 		Channels:  map[string]channel.Sender{"email": fakeChannel{f: f}, "webhook": fakeChannel{f, true}},
-		Addresses: f, Proposer: f, Caller: f, Clock: time.Now,
+		Addresses: f, Proposer: f, Caller: f, Clock: func() time.Time { return time.Now().Add(-f.behind) },
 		Doubtful: func(string) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.doubtful },
 	}, e)
 	if err != nil {

@@ -40,6 +40,24 @@ func TestRule09_ReadyNeedsMajorityAndLeader(t *testing.T) {
 	}
 }
 
+// An election, however long, closes no listener before there was no leader for
+// 30 s and ten more.
+func TestRule09_AnElectionAloneClosesNothing(t *testing.T) {
+	var c Core
+	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	for s := range 60 {
+		now := start.Add(time.Duration(s) * time.Second)
+		f := good(now)
+		if s > 5 {
+			f.LeaderSeen = start.Add(5 * time.Second)
+		}
+		v := c.Step(now, f)
+		if ready, open := s <= 35, s <= 45; v.Ready != ready || v.Open != open {
+			t.Errorf("%d s without a leader: ready %v open %v, want %v %v", s-5, v.Ready, v.Open, ready, open)
+		}
+	}
+}
+
 func TestListenersCloseAfterTenSecondsAndReopenAfterFive(t *testing.T) {
 	var c Core
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)

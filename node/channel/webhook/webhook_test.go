@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -170,10 +171,25 @@ func TestRule23_CutWhenTheClaimEnds(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
+	began := time.Now()
 	// TLS against a listener that never answers: nothing of the call is out.
 	got := local(Config{}).Send(ctx, sample("https://"+l.Addr().String(), secret), yes)
-	if got.State != decision.StatePending || got.Reason != channel.ReasonTooLate {
-		t.Errorf("outcome %+v", got)
+	if took := time.Since(began); got.State != decision.StatePending || got.Reason != channel.ReasonTooLate || took > 4*time.Second {
+		t.Errorf("outcome %+v after %s", got, took)
+	}
+}
+
+// The claim's end after the last byte doesn't cut the answer.
+func TestRule23_TheAnswerIsAwaitedBeyondTheClaim(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel()
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer s.Close()
+	if got := local(Config{}).Send(ctx, sample(s.URL, secret), yes); got.State != decision.StateDelivered {
+		t.Errorf("outcome %+v, want delivered", got)
 	}
 }
 
