@@ -115,7 +115,9 @@ func TestDamagedEntryIsNotRead(t *testing.T) {
 func TestTruncatedTailIsReadAfterRestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "raft")
 	log := newLogger(slog.New(slog.DiscardHandler), "test")
-	entry := func(i, term uint64) *raft.Log { return &raft.Log{Index: i, Term: term, Data: []byte{byte(i), byte(term)}} }
+	entry := func(i, term uint64) *raft.Log {
+		return &raft.Log{Index: i, Term: term, Data: []byte{byte(i), byte(term)}}
+	}
 	terms := []uint64{0} // by index
 	for term := uint64(1); term <= 4; term++ {
 		st, err := openStore(dir, log)
