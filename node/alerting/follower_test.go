@@ -435,6 +435,22 @@ func TestManyEntries(t *testing.T) {
 	})
 }
 
+// A backlog goes at the channel's pace: 400 steps through 4 slots, each free
+// again after one commit, take 3 s of commits and pauses, not 20 s of ticks.
+func TestRule14_freed_slots_are_filled_at_once(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.hand.free = 4
+		w.assign(w.self)
+		for n := range 400 {
+			w.sends(w.self, n+1, burglary)
+		}
+		time.Sleep(6 * time.Second)
+		if n := len(w.hand.sent()); n != 400 {
+			t.Errorf("%d sent within 6 s, want 400", n)
+		}
+	})
+}
+
 // A claim whose shard has gone meanwhile is withdrawn by the process that holds
 // it: its own word needs no epoch.
 func TestRule18_an_abandoned_claim_is_withdrawn_without_the_shard(t *testing.T) {

@@ -170,7 +170,18 @@ type hand struct {
 	resolved []Item
 	fences   []decision.Fence // under which resolved was asked
 	propose  func(decision.Body)
+	freed    chan struct{}
 }
+
+// give takes slots back; h.mu is held.
+func (h *hand) give(n int) {
+	h.free += n
+	select {
+	case h.freed <- struct{}{}:
+	default:
+	}
+}
+func (h *hand) Freed() <-chan struct{} { return h.freed }
 
 func (h *hand) Reserve(string, bool) bool {
 	h.mu.Lock()
@@ -181,7 +192,7 @@ func (h *hand) Reserve(string, bool) bool {
 	h.free--
 	return true
 }
-func (h *hand) Release(string) { h.mu.Lock(); h.free++; h.mu.Unlock() }
+func (h *hand) Release(string) { h.mu.Lock(); h.give(1); h.mu.Unlock() }
 func (h *hand) Holds(id string, attempt int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -210,7 +221,7 @@ func (h *hand) Begin(items []Item, ageFrom time.Time) {
 		for _, i := range items {
 			delete(h.holds, fmt.Sprint(i.Notification.ID, i.Attempt))
 		}
-		h.free += len(items)
+		h.give(len(items))
 	}()
 }
 func (h *hand) Resolve(fence decision.Fence, items []Item) {
@@ -262,7 +273,7 @@ func origin(node string, incarnation uint64) mesh.Origin {
 func newWorld(t *testing.T, rules ...roster.Rule) *world {
 	t.Helper()
 	w := &world{t: t, journal: newMemory(), self: origin("arezzo", 1), key: seal.NewKey(), day: seal.NewKey(),
-		hand: &hand{free: 100, holds: map[string]bool{}}}
+		hand: &hand{free: 100, holds: map[string]bool{}, freed: make(chan struct{}, 1)}}
 	var mk seal.MeshKey
 	copy(mk[:], "a mesh key that only this test has")
 	fsm, err := agreement.NewFSM(agreement.Config{}, mk, w.journal, env.Quiet(1))

@@ -117,6 +117,8 @@ type Sender interface {
 	Reserve(channel string, urgent bool) bool
 	// Release gives back a slot that Begin will not use.
 	Release(channel string)
+	// Freed gets a signal, of capacity 1, when a slot was given back.
+	Freed() <-chan struct{}
 	// Begin sends what was claimed for this process; each item uses a slot that
 	// was reserved. It doesn't wait. The age of the claims counts from ageFrom,
 	// which lies before their proposal (rule 23).

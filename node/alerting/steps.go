@@ -129,17 +129,33 @@ func (f *Follower) item(v decision.Verdict, n decision.Notification, attempt int
 	return item, nil
 }
 
+// freedPause is how long freed slots are gathered before steps that wait for
+// one are claimed: a claim for each would be an entry of the agreement each.
+const freedPause = 20 * time.Millisecond
+
 // due claims what is due in the led shards, resolves others' claims, and
-// withdraws own ones that can't be begun.
+// withdraws own ones that can't be begun. While steps wait for a slot, it looks
+// again when slots have become free: the channel's pace is the pace of the
+// backlog, not the ticker's.
 func (f *Follower) due(ctx context.Context) error {
 	tick := time.NewTicker(f.cfg.DueEvery)
 	defer tick.Stop()
 	l := looker{doubtful: make(map[string]time.Time)}
 	for {
+		var freed <-chan struct{}
+		if l.waiting {
+			freed = f.sender.Freed()
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		case <-freed:
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(freedPause):
+			}
 		}
 		if err := f.look(ctx, &l); err != nil {
 			return err
@@ -151,6 +167,7 @@ func (f *Follower) due(ctx context.Context) error {
 type looker struct {
 	doubtful map[string]time.Time       // own claims that package notify doesn't hold, by id and attempt
 	resolved [identity.Shards]time.Time // when others' claims were last handed over
+	waiting  bool                       // steps are due whose channel had no free slot
 }
 
 // look goes once over the open steps.
@@ -198,6 +215,7 @@ func (f *Follower) look(ctx context.Context, l *looker) error {
 			g.Go(func() error { f.claim(ctx, fence, chosen); return nil })
 		}
 	}
+	l.waiting = len(full) > 0
 	if len(withdraw) > 0 {
 		g.Go(func() error { f.withdraw(ctx, withdraw, clock); return nil })
 	}

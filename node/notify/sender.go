@@ -129,6 +129,9 @@ func (s *Sender) Reserve(name string, urgent bool) bool { return s.slots.take(na
 // Release gives back a slot that Begin will not use.
 func (s *Sender) Release(name string) { s.slots.give(name) }
 
+// Freed gets a signal when a slot was given back.
+func (s *Sender) Freed() <-chan struct{} { return s.slots.freed }
+
 // Holds tells whether Begin took this attempt and its outcome isn't settled yet.
 func (s *Sender) Holds(notification string, attempt int) bool {
 	return s.ledger.holds(attemptKey{notification, attempt})

@@ -13,10 +13,11 @@ type slots struct {
 	limit map[string]int // never changed
 	taken map[string]int
 	shut  bool
+	freed chan struct{} // capacity 1: a slot was given back
 }
 
 func newSlots(limit map[string]int) *slots {
-	return &slots{limit: limit, taken: map[string]int{}}
+	return &slots{limit: limit, taken: map[string]int{}, freed: make(chan struct{}, 1)}
 }
 
 // take reserves a slot; false when there is none, or no such channel.
@@ -39,6 +40,7 @@ func (s *slots) give(channel string) {
 	defer s.mu.Unlock()
 	if s.taken[channel] > 0 {
 		s.taken[channel]--
+		wake(s.freed)
 	}
 }
 
