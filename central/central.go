@@ -121,7 +121,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", site)
-	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned}, e.Split("api").Log).Handler())
+	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker}, e.Split("api").Log).Handler())
 	h.open(mux)
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -1,6 +1,6 @@
 // Package api is the HTTP API of version 1 for programs of customers, by API
 // key: events and notifications with cursors and as a stream, and panels,
-// contacts and rules to read and change.
+// contacts and rules to read and change, and reconcile's cases about them.
 //
 // The shapes are promises (openapi.yaml): absent is null and never left out,
 // lists are never null, errors are problems as in RFC 9457 that name every
@@ -58,6 +58,7 @@ type Parts struct {
 	Accounts *account.Accounts
 	History  *history.History
 	Premises *premises.Premises
+	Cases    Cases
 }
 
 // API answers below /api/.
@@ -68,13 +69,14 @@ type API struct {
 	accounts *account.Accounts
 	history  *history.History
 	premises *premises.Premises
+	cases    Cases
 	log      *slog.Logger
 	routes   []string
 }
 
 // New makes the handler.
 func New(cfg Config, p Parts, log *slog.Logger) *API {
-	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, log: log}
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, log: log}
 }
 
 // handler answers a request of a known caller.
@@ -89,6 +91,7 @@ func (a *API) Handler() http.Handler {
 	})
 	a.route(mux, "/api/v1/events", map[string]handler{"GET": a.events})
 	a.route(mux, "/api/v1/notifications", map[string]handler{"GET": a.notifications})
+	a.route(mux, "/api/v1/cases", map[string]handler{"GET": a.listCases})
 	a.route(mux, "/api/v1/events/stream", map[string]handler{"GET": a.stream})
 	serve(a, mux, a.panels())
 	serve(a, mux, a.contacts())

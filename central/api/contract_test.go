@@ -178,8 +178,8 @@ func TestContractDescribesEveryRoute(t *testing.T) {
 	if !slices.Equal(routes, described) {
 		t.Errorf("answered:  %v\ndescribed: %v", routes, described)
 	}
-	if len(routes) != 18 {
-		t.Errorf("%d routes, want 18", len(routes))
+	if len(routes) != 19 {
+		t.Errorf("%d routes, want 19", len(routes))
 	}
 	srv := httptest.NewServer(a.Handler())
 	defer srv.Close()
