@@ -16,11 +16,12 @@ import (
 
 // Limits of one pass, so that it ends however much there is; the next goes on.
 const (
-	maxListed    = 5000   // waiting, undecided and pending ones each
-	maxRecheck   = 2000   // live cases looked at again
-	maxNew       = 20_000 // entries and decisions that have come
-	maxCustomers = 500    // rosters compared
-	unitsAtOnce  = 200    // of one snapshot
+	maxListed    = 5000    // waiting, undecided and pending ones each
+	maxRecheck   = 2000    // live cases looked at again
+	maxNew       = 20_000  // entries and decisions that have come
+	maxCustomers = 500     // rosters compared
+	maxSeen      = 200_000 // units remembered not to be looked at twice
+	unitsAtOnce  = 200     // of one snapshot
 	wholeWithin  = 10 * time.Second
 	quietDays    = 6 // nodes keep an origin's days at least so long
 )
@@ -258,6 +259,9 @@ func (p *pass) prune(bool) error {
 
 // examine looks at entries and decisions that were not looked at in this pass.
 func (p *pass) examine(units []Unit) error {
+	if len(p.seen) > maxSeen {
+		clear(p.seen) // looking twice does no harm
+	}
 	var todo []Unit
 	for _, u := range units {
 		_, entry := u.position(entryPrefix)
