@@ -438,3 +438,16 @@ func TestOneByteMoreIsTooMany(t *testing.T) { // maxPayload is what the library 
 		}
 	}
 }
+
+// What one message costs: sealing, signing, and a service on loopback.
+func BenchmarkSend(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }))
+	defer s.Close()
+	ch, m := local(b, Config{}), sample(browser(b, s.URL))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := ch.Send(b.Context(), m, yes); got.State != decision.StateDelivered {
+			b.Fatalf("%+v", got)
+		}
+	}
+}
