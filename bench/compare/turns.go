@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"vedetta/bench/load"
@@ -38,6 +39,9 @@ type Turn struct {
 	Left    uint64  `json:"left"`           // entries still undecided when the product's turn ended
 	Drained float64 `json:"drain_seconds"`  // until they were decided
 	CPU     float64 `json:"product_cpu_us"` // processor time of the three nodes per exchange, warming included
+	Flush   float64 `json:"flush_ms"`       // mean of a journal's commit
+	Batch   float64 `json:"batch_records"`  // mean of records in one, decisions included
+	Written float64 `json:"written_bytes"`  // to the disk by the three nodes per exchange
 }
 
 // Figure is what one side did.
@@ -71,8 +75,8 @@ func (b *bench) turns(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
 			all[s.name] = append(all[s.name], t)
-			fmt.Fprintf(b.out, "  round %d %-11s echo %8.0f/s p99 %5.1f ms   product %8.0f/s p99 %5.1f ms   ratio %.3f   cpu %3.0f us   left %d, drained in %.1f s%s\n",
-				round+1, s.name, t.Echo.Rate, t.Echo.P99, t.Product.Rate, t.Product.P99, t.Ratio, t.CPU, t.Left, t.Drained, t.Product.trouble())
+			fmt.Fprintf(b.out, "  round %d %-11s echo %8.0f/s p99 %5.1f ms   product %8.0f/s p99 %5.1f ms   ratio %.3f   cpu %3.0f us   flush %.1f ms of %.0f   written %.0f   left %d, drained in %.1f s%s\n",
+				round+1, s.name, t.Echo.Rate, t.Echo.P99, t.Product.Rate, t.Product.P99, t.Ratio, t.CPU, t.Flush, t.Batch, t.Written, t.Left, t.Drained, t.Product.trouble())
 		}
 	}
 	for _, s := range scenarios() {
@@ -126,7 +130,7 @@ func (b *bench) turn(ctx context.Context, s scenario, round int) (t Turn, err er
 		func() error {
 			p := b.fill(s.plan)
 			p.To = b.mesh.Addresses()
-			before, err := b.cpu()
+			before, err := b.spent()
 			if err != nil {
 				return err
 			}
@@ -136,11 +140,11 @@ func (b *bench) turn(ctx context.Context, s scenario, round int) (t Turn, err er
 				return err
 			}
 			t.Product = figure(r)
-			after, err := b.cpu()
+			after, err := b.spent()
 			if err != nil {
 				return err
 			}
-			t.CPU = float64((after - before).Microseconds()) / (r.Rate * (p.Window + p.Warm).Seconds())
+			t.account(before, after, r.Rate*(p.Window+p.Warm).Seconds())
 			left, took, err := b.mesh.Settle(ctx, settleWithin)
 			t.Left, t.Drained = left, took.Seconds()
 			stop()
@@ -163,19 +167,46 @@ func (b *bench) fill(p load.Plan) load.Plan {
 	return p
 }
 
-// cpu is the processor time of the three nodes.
-func (b *bench) cpu() (sum time.Duration, err error) {
-	for _, n := range b.mesh.Nodes {
-		d, err := stand.CPU(n.PID)
-		if err != nil {
-			return 0, err
-		}
-		sum += d
-	}
-	return sum, nil
+// spent is what the three nodes have used up so far.
+type spent struct {
+	cpu                            time.Duration
+	flushes, flushSeconds, records float64
+	written                        int64
 }
 
-// profile keeps the first node's profile of a turn; stop waits for it.
+func (b *bench) spent() (s spent, err error) {
+	for i, n := range b.mesh.Nodes {
+		cpu, err := stand.CPU(n.PID)
+		if err != nil {
+			return s, err
+		}
+		written, err := stand.Written(n.PID)
+		if err != nil {
+			return s, err
+		}
+		s.cpu, s.written = s.cpu+cpu, s.written+written
+		for name, to := range map[string]*float64{"vedetta_journal_flush_seconds_count": &s.flushes,
+			"vedetta_journal_flush_seconds_sum": &s.flushSeconds, "vedetta_journal_batch_records_sum": &s.records} {
+			v, err := b.mesh.Metric(i, name)
+			if err != nil {
+				return s, err
+			}
+			*to += v
+		}
+	}
+	return s, nil
+}
+
+func (t *Turn) account(before, after spent, exchanges float64) {
+	t.CPU = float64((after.cpu - before.cpu).Microseconds()) / exchanges
+	t.Written = float64(after.written-before.written) / exchanges
+	if n := after.flushes - before.flushes; n > 0 {
+		t.Flush = 1000 * (after.flushSeconds - before.flushSeconds) / n
+		t.Batch = (after.records - before.records) / n
+	}
+}
+
+// profile keeps the nodes' profiles of a turn; stop waits for it.
 func (b *bench) profile(ctx context.Context, name string, round int) (stop func()) {
 	if b.Profile == "" || round > 0 {
 		return func() {}
@@ -184,12 +215,20 @@ func (b *bench) profile(ctx context.Context, name string, round int) (stop func(
 	go func() {
 		defer close(done)
 		seconds := max(1, int((b.Window + b.Warm).Seconds()))
-		for i, kind := range []string{fmt.Sprintf("profile?seconds=%d", seconds), "allocs", "mutex", "block"} {
-			path := filepath.Join(b.Profile, fmt.Sprintf("%s-%s.pprof", name, []string{"cpu", "allocs", "mutex", "block"}[i]))
-			if err := b.mesh.Keep(ctx, b.mesh.Nodes[0].Status+"/debug/pprof/"+kind, path); err != nil {
-				fmt.Fprintln(os.Stderr, "profile:", err)
+		kinds := map[string]string{"cpu": fmt.Sprintf("profile?seconds=%d", seconds), "allocs": fmt.Sprintf("allocs?seconds=%d", seconds),
+			"mutex": fmt.Sprintf("mutex?seconds=%d", seconds), "block": fmt.Sprintf("block?seconds=%d", seconds)}
+		var g sync.WaitGroup
+		for i, n := range b.mesh.Nodes {
+			for kind, url := range kinds {
+				g.Go(func() {
+					path := filepath.Join(b.Profile, fmt.Sprintf("%s-%d-%s.pprof", name, i, kind))
+					if err := b.mesh.Keep(ctx, n.Status+"/debug/pprof/"+url, path); err != nil {
+						fmt.Fprintln(os.Stderr, "profile:", err)
+					}
+				})
 			}
 		}
+		g.Wait()
 	}()
 	return func() { <-done }
 }

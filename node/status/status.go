@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -101,6 +102,8 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.gather, promhttp.HandlerOpts{})))
 	mux.Handle("GET /status", s.managed(http.HandlerFunc(s.status)))
 	if s.cfg.Profile {
+		runtime.SetMutexProfileFraction(20)
+		runtime.SetBlockProfileRate(int(100 * time.Microsecond))
 		mux.Handle("GET /debug/pprof/", loopback(http.HandlerFunc(pprof.Index)))
 		mux.Handle("GET /debug/pprof/profile", loopback(http.HandlerFunc(pprof.Profile)))
 		mux.Handle("GET /debug/pprof/trace", loopback(http.HandlerFunc(pprof.Trace)))
