@@ -36,7 +36,7 @@ const maxPlain = mesh.MaxSealedBytes - seal.Overhead
 func (b *batch) commit() (Reason, error) {
 	s := b.s
 	plain := make([][]byte, len(b.drafts))
-	keys := make([]seal.Key, len(b.drafts))
+	keys := make([]*seal.RecordKey, len(b.drafts))
 	for i := range b.drafts {
 		b.failed = i
 		r := &b.drafts[i].record
@@ -55,7 +55,7 @@ func (b *batch) commit() (Reason, error) {
 	records := make([]mesh.Record, 0, len(b.drafts))
 	for i, d := range b.drafts {
 		h := mesh.Header{Kind: mesh.KindDecision, Origin: tail.Origin, Number: tail.Number + 1, Day: day, Shard: d.shard, Identity: d.identity}
-		r, err := mesh.Encode(h, seal.Seal(keys[i], h, plain[i]), tail.Hash)
+		r, err := mesh.Encode(h, keys[i].Seal(h, plain[i]), tail.Hash)
 		if err != nil {
 			return "", fmt.Errorf("decision %d: %w", h.Number, err)
 		}
@@ -67,18 +67,18 @@ func (b *batch) commit() (Reason, error) {
 }
 
 // sealingKey is the key of a customer's records: its own, else the day's.
-func (s *State) sealingKey(customer string) (seal.Key, Reason, error) {
+func (s *State) sealingKey(customer string) (*seal.RecordKey, Reason, error) {
 	if w, ok := s.keys[customer]; ok {
-		k, err := s.unwrap(w, customer)
+		k, err := s.recordKey(w, customer)
 		return k, "", err
 	}
 	if _, gone := s.gone[customer]; customer != "" && !gone {
-		return seal.Key{}, ReasonNoKeys, nil
+		return nil, ReasonNoKeys, nil
 	}
 	w, ok := s.dayKeys[s.today()]
 	if !ok {
-		return seal.Key{}, ReasonDayKey, nil
+		return nil, ReasonDayKey, nil
 	}
-	k, err := s.unwrap(w, DayOwner(s.today()))
+	k, err := s.recordKey(w, DayOwner(s.today()))
 	return k, "", err
 }

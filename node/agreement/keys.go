@@ -97,11 +97,26 @@ func (s *State) unwrap(w Wrapped, owner string) (seal.Key, error) {
 	return k, nil
 }
 
+// recordKey is what a key that stands seals the agreement's records with.
+func (s *State) recordKey(w Wrapped, owner string) (*seal.RecordKey, error) {
+	if r, ok := s.record[w.ID]; ok && r.Origin() == s.tail.Origin {
+		return r, nil
+	}
+	k, err := s.unwrap(w, owner)
+	if err != nil {
+		return nil, err
+	}
+	r := k.For(s.tail.Origin)
+	s.record[w.ID] = r
+	return r, nil
+}
+
 // drop forgets a key but for its id.
 func (s *State) drop(w Wrapped) {
 	s.goneKeys[w.ID] = s.clock
 	s.erasure = s.index
 	delete(s.opened, w.ID)
+	delete(s.record, w.ID)
 	delete(s.owners, w.ID)
 }
 

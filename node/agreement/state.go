@@ -39,8 +39,9 @@ type KeyOpener interface {
 // byte for byte. Not safe for use by several goroutines; FSM locks it.
 type State struct {
 	opener KeyOpener
-	opened map[seal.KeyID]seal.Key // unwrapped keys, a cache; never in a snapshot
-	owners map[seal.KeyID]owner    // whose key it is, derived from keys and dayKeys
+	opened map[seal.KeyID]seal.Key        // unwrapped keys, a cache; never in a snapshot
+	record map[seal.KeyID]*seal.RecordKey // of opened keys, for the agreement's own origin
+	owners map[seal.KeyID]owner           // whose key it is, derived from keys and dayKeys
 
 	index      uint64 // of the last command applied
 	clock      int64  // Unix milliseconds (rule 20); 0 before Found
@@ -118,6 +119,7 @@ func NewState(keys KeyOpener) *State {
 	s := &State{
 		opener:    keys,
 		opened:    map[seal.KeyID]seal.Key{},
+		record:    map[seal.KeyID]*seal.RecordKey{},
 		owners:    map[seal.KeyID]owner{},
 		cursors:   map[cursor]uint64{},
 		keys:      map[string]Wrapped{},

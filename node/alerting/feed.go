@@ -30,6 +30,7 @@ func (f *Follower) feed(ctx context.Context) error {
 				more = more || left
 			}
 		}
+		f.records.age(time.Now())
 		if now := time.Now(); now.Sub(forget) > time.Hour {
 			forget = now
 			f.copies.Forget(f.agreement.Clock().Add(-f.cfg.Retention))
@@ -115,7 +116,7 @@ func (f *Follower) openDecision(r mesh.Record) (rec decision.Record, done bool, 
 		}
 		return rec, true, nil // this node has applied it: the key is gone since
 	}
-	plain, err := seal.Open(k, r.Header, r.Sealed)
+	plain, err := f.records.of(k, r.Origin).Open(r.Header, r.Sealed)
 	if err != nil {
 		return rec, true, err
 	}

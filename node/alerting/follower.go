@@ -68,6 +68,7 @@ type Follower struct {
 	decode    Decode
 
 	copies   *Copies
+	records  recordKeys
 	shards   [identity.Shards]*shard
 	inFlight chan struct{} // semaphore of proposals with entries
 	lazily   chan struct{} // semaphore of those that only move cursors

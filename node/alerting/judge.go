@@ -51,7 +51,7 @@ func (f *Follower) open(r mesh.Record) (opened, error) {
 		return opened{ruling: decision.RulingErased, why: "key destroyed"}, nil
 	}
 	o := opened{customer: customer, key: k}
-	plain, err := seal.Open(k, r.Header, r.Sealed)
+	plain, err := f.records.of(k, r.Origin).Open(r.Header, r.Sealed)
 	if err == nil {
 		o.message, err = entry.Unmarshal(plain)
 	}

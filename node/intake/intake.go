@@ -221,7 +221,9 @@ func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from 
 	m := in.message(f, c, from, now, snap.Index(), answer, reason)
 	sender := identity.Sender{Listener: from.Listener, Prefix: f.Prefix, Receiver: f.Receiver, Account: f.Account}
 	var key seal.Key
+	record := func(o mesh.Origin) *seal.RecordKey { return key.For(o) }
 	if match.Panel != nil {
+		record = match.Customer.RecordKey
 		m.Customer, m.Panel = match.Customer.Doc.ID, match.Panel.ID
 		sender.Panel, key = match.Panel.ID, match.Key()
 	} else {
@@ -238,7 +240,7 @@ func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from 
 	}
 	id := sender.Of(key, f.Token, f.Number(), c.Data)
 	pos, err := in.parts.Journal.Append(ctx, mesh.KindMessage, sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
-		return seal.Seal(key, h, content), nil
+		return record(h.Origin).Seal(h, content), nil
 	})
 	if err != nil {
 		in.env.Log.Warn("a message was not stored", "error", err)

@@ -5,7 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
+	"vedetta/wire/mesh"
 	"vedetta/wire/roster"
 	"vedetta/wire/seal"
 )
@@ -18,6 +20,18 @@ type Loaded struct {
 	Index    uint64         // agreement index at which the document was put
 	panels   map[string]int // roster id -> index in Doc.Panels
 	contacts map[string]int // contact id -> index in Doc.Contacts
+	record   atomic.Pointer[seal.RecordKey]
+}
+
+// RecordKey is what the customer's key seals the records of an origin with. It
+// is kept as long as the document, of the origin that was asked for last.
+func (l *Loaded) RecordKey(o mesh.Origin) *seal.RecordKey {
+	if r := l.record.Load(); r != nil && r.Origin() == o {
+		return r
+	}
+	r := l.Key.For(o)
+	l.record.Store(r)
+	return r
 }
 
 func newLoaded(doc roster.Customer, k seal.Key, d Document) *Loaded {

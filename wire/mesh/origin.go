@@ -32,11 +32,20 @@ func (o Origin) IsAgreement() bool { return o.Node == AgreementNode }
 func (o Origin) IsZero() bool { return o == Origin{} }
 
 // String is "node.incarnation", as in ids: "arezzo.3-00f1e2d3c4b5a697", "agreement.1".
-func (o Origin) String() string {
+func (o Origin) String() string { return string(o.AppendString(make([]byte, 0, 72))) }
+
+// AppendString appends what String gives.
+func (o Origin) AppendString(b []byte) []byte {
+	b = append(append(b, o.Node...), '.')
+	b = strconv.AppendUint(b, o.Incarnation, 10)
 	if o.IsAgreement() {
-		return o.Node + "." + strconv.FormatUint(o.Incarnation, 10)
+		return b
 	}
-	return fmt.Sprintf("%s.%d-%016x", o.Node, o.Incarnation, o.Random)
+	b = append(b, '-')
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[o.Random>>shift&15])
+	}
+	return b
 }
 
 // MarshalText is String; the zero Origin gives empty text.
@@ -44,7 +53,7 @@ func (o Origin) MarshalText() ([]byte, error) {
 	if o.IsZero() {
 		return nil, nil
 	}
-	return []byte(o.String()), nil
+	return o.AppendString(make([]byte, 0, 72)), nil
 }
 
 // UnmarshalText is ParseOrigin; empty text gives the zero Origin.
@@ -80,7 +89,8 @@ func ParseOrigin(s string) (Origin, error) {
 			return Origin{}, fmt.Errorf("origin %q: random bits: %w", s, err)
 		}
 	}
-	if o.String() != s {
+	var form [96]byte
+	if string(o.AppendString(form[:0])) != s {
 		return Origin{}, fmt.Errorf("origin %q: want the form %q", s, o.String())
 	}
 	return o, nil
@@ -140,14 +150,19 @@ type Position struct {
 func (p Position) IsZero() bool { return p == Position{} }
 
 // String is "node.incarnation.number".
-func (p Position) String() string { return p.Origin.String() + "." + strconv.FormatUint(p.Number, 10) }
+func (p Position) String() string { return string(p.AppendString(make([]byte, 0, 96))) }
+
+// AppendString appends what String gives.
+func (p Position) AppendString(b []byte) []byte {
+	return strconv.AppendUint(append(p.Origin.AppendString(b), '.'), p.Number, 10)
+}
 
 // MarshalText is String; the zero Position gives empty text.
 func (p Position) MarshalText() ([]byte, error) {
 	if p.IsZero() {
 		return nil, nil
 	}
-	return []byte(p.String()), nil
+	return p.AppendString(make([]byte, 0, 96)), nil
 }
 
 // UnmarshalText reads what MarshalText writes.

@@ -242,3 +242,33 @@ func TestKeysPrintAsTheirIDs(t *testing.T) {
 		t.Error("the key's id was not printed")
 	}
 }
+
+// TestRule31_RecordKeyIsItsOriginsOwn: one key for many records gives what Seal
+// gives, and refuses another origin's, whose nonces it would mix up.
+func TestRule31_RecordKeyIsItsOriginsOwn(t *testing.T) {
+	k := NewKey()
+	h := mesh.Header{Kind: mesh.KindMessage, Origin: mesh.Origin{Node: "arezzo", Incarnation: 1, Random: 2}, Number: 7}
+	r := k.For(h.Origin)
+	for n := range 3 { // the second time with what the first left
+		h.Number++
+		plain := bytes.Repeat([]byte{byte(n)}, 100*n)
+		sealed := r.Seal(h, plain)
+		if !bytes.Equal(sealed, Seal(k, h, plain)) {
+			t.Errorf("record %d: other bytes than Seal's", h.Number)
+		}
+		if got, err := r.Open(h, sealed); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("record %d: %x, %v", h.Number, got, err)
+		}
+	}
+	other := h
+	other.Origin.Random++
+	if _, err := r.Open(other, Seal(k, other, nil)); !errors.Is(err, ErrRefused) {
+		t.Errorf("another origin's record: %v, want %v", err, ErrRefused)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("sealed another origin's record")
+		}
+	}()
+	r.Seal(other, nil)
+}
