@@ -32,6 +32,9 @@ type Planned struct {
 // after_seconds counted from now. One address is told once per step, however
 // many rules say so. An event that no rule matches gives an empty plan.
 func Plan(p Planned, c *rosters.Loaded, panel *roster.Panel, now time.Time) []decision.Notification {
+	if len(c.Doc.Rules) == 0 {
+		return nil
+	}
 	urgent := LifeSafety(p.Event.Category)
 	late := now.Sub(p.Received) > LongLate && !urgent
 	local := localTime(panel, p.Received)

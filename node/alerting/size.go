@@ -1,27 +1,17 @@
 package alerting
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 
 	"vedetta/wire/decision"
 )
 
-// size is the length of a verdict within a command.
-func size(v decision.Verdict) int {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0 // the proposal will say so
-	}
-	return len(b)
-}
-
 // cut makes a verdict fit into a command, and returns its size. Events go from
 // the end: first those that nobody is told of, then those with their plan.
 // What was sent stays whole in the journal.
 func (f *Follower) cut(v *decision.Verdict) int {
-	n := size(*v)
+	n := decision.Size(*v)
 	if n <= maxVerdict {
 		return n
 	}
@@ -38,7 +28,7 @@ func (f *Follower) cut(v *decision.Verdict) int {
 				v.Plan = append(v.Plan, p)
 			}
 		}
-		n = size(*v)
+		n = decision.Size(*v)
 		return n <= maxVerdict
 	}
 	told := 0 // events up to the last that somebody is told of

@@ -66,11 +66,17 @@ func (m Message) Corrected() time.Time {
 // Marshal returns the form that is sealed.
 func Marshal(m Message) ([]byte, error) {
 	m.Version = Version
+	if b, ok := appendQuick(make([]byte, 0, 512+2*len(m.Raw)+2*len(m.Data)), &m); ok {
+		return b, nil
+	}
 	return json.Marshal(m)
 }
 
 // Unmarshal reads what Marshal wrote.
 func Unmarshal(b []byte) (Message, error) {
+	if m, ok := readQuick(b); ok {
+		return m, nil
+	}
 	var form struct {
 		Version int `json:"v"`
 	}
