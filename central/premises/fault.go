@@ -95,8 +95,15 @@ func FaultCodes() []string {
 // Expected is the English text of a code.
 func Expected(code string, args ...any) string { return fmt.Sprintf(expected[code], args...) }
 
-// Add notes one more; args are what the code's text needs.
+// maxFaults bounds what is told of one body: a body may hold half a million.
+const maxFaults = 100
+
+// Add notes one more; args are what the code's text needs. Beyond the first
+// hundred nothing more is noted.
 func (f *Faults) Add(field, code string, args ...any) {
+	if len(*f) >= maxFaults {
+		return
+	}
 	*f = append(*f, Fault{field, code, Expected(code, args...)})
 }
 
