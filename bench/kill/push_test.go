@@ -2,7 +2,6 @@ package kill
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,7 +119,7 @@ func TestPushServiceInTrouble(t *testing.T) {
 			return err
 		}
 		if len(body.Push) != 0 || len(body.Warnings) != 1 || body.Warnings[0].Code != "push_ended" || !body.InForce {
-			return errors.New(fmt.Sprintf("%d devices, warnings %v, in force %v", len(body.Push), body.Warnings, body.InForce))
+			return fmt.Errorf("%d devices, warnings %v, in force %v", len(body.Push), body.Warnings, body.InForce)
 		}
 		return nil
 	})

@@ -20,7 +20,7 @@ import (
 func checkVAPID(r *http.Request, bound string, now time.Time) (status int, err error) {
 	scheme, params, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "vapid") {
-		return http.StatusUnauthorized, errors.New("Authorization: want vapid t=..., k=...")
+		return http.StatusUnauthorized, errors.New("header Authorization: want vapid with t and k")
 	}
 	var token, key string
 	for part := range strings.SplitSeq(params, ",") {
@@ -49,7 +49,7 @@ func checkVAPID(r *http.Request, bound string, now time.Time) (status int, err e
 	case !exp.After(now), exp.After(now.Add(24*time.Hour + time.Minute)):
 		return http.StatusForbidden, errors.New("vapid: exp: want a time within the next 24 hours")
 	case !strings.HasPrefix(claims.Subject, "https:") && (!strings.HasPrefix(claims.Subject, "mailto:") || strings.Count(claims.Subject, "mailto:") != 1):
-		return http.StatusForbidden, errors.New("vapid: sub: want mailto: or https:")
+		return http.StatusForbidden, errors.New("vapid: sub: want a mailto or https address")
 	}
 	return http.StatusOK, nil
 }
