@@ -97,7 +97,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return err
 	}
-	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies}, accounts, events, owned, e.Split("portal").Log)
+	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, accounts, events, owned, nodes, e.Split("portal").Log)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"vedetta/central/account"
 	"vedetta/central/api"
+	"vedetta/central/portal"
 	"vedetta/central/reconcile"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
@@ -28,6 +29,7 @@ type Config struct {
 	Mesh           MeshConfig       `koanf:"mesh"`
 	Status         StatusConfig     `koanf:"status"`
 	Account        account.Config   `koanf:"account"`
+	Portal         PortalConfig     `koanf:"portal"`
 	Channel        ChannelConfig    `koanf:"channel"`
 	API            api.Config       `koanf:"api"`
 	Reconcile      reconcile.Config `koanf:"reconcile"`
@@ -57,6 +59,25 @@ type MeshConfig struct {
 type StatusConfig struct {
 	Listen    string `koanf:"listen"`     // host:port of the management listener; empty: at listen, to loopback only
 	TokenFile string `koanf:"token_file"` // bearer token for the management listener from elsewhere than loopback
+}
+
+// PortalConfig is what pages tell.
+type PortalConfig struct {
+	Receivers []ReceiverConfig `koanf:"receivers"` // where panels report to, in the order in which an installer enters them; empty: pages say that it is not known
+}
+
+// ReceiverConfig is one address that panels report to.
+type ReceiverConfig struct {
+	Datacenter string `koanf:"datacenter"`
+	Address    string `koanf:"address"` // host:port as panels reach it, TCP and UDP
+}
+
+func (c PortalConfig) receivers() []portal.Receiver {
+	var list []portal.Receiver
+	for _, r := range c.Receivers {
+		list = append(list, portal.Receiver(r))
+	}
+	return list
 }
 
 // DemoConfig makes a customer to try things with, once, in an empty store.
@@ -121,6 +142,11 @@ func (c Config) problems() []config.Problem {
 	want(c.Account.FailuresAccount > 0, "account.failures_account", "1 or more")
 	for _, key := range c.Reconcile.Wrong() {
 		want(false, "reconcile."+key, "1 or more")
+	}
+	for i, r := range c.Portal.Receivers {
+		key := fmt.Sprintf("portal.receivers[%d].", i)
+		want(r.Datacenter != "", key+"datacenter", "the datacenter's name")
+		want(address(r.Address), key+"address", "host:port as panels reach it, have "+strconv.Quote(r.Address))
 	}
 	return append(p, c.Demo.problems()...)
 }

@@ -18,6 +18,7 @@ import (
 	"vedetta/wire/decision"
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
+	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
 
@@ -37,7 +38,8 @@ type Mesh struct {
 	confirmed map[mesh.Origin]uint64
 	feeds     []net.Conn
 	grown     chan struct{}
-	DropReply bool // a put is carried out, its answer is lost
+	PushKey   push.Key // of central.push; zero: no Web Push
+	DropReply bool     // a put is carried out, its answer is lost
 	silent    map[string]bool
 	twist     func(node string, a *Answer)
 }
@@ -188,6 +190,8 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 			return nil, ErrDown
 		}
 		return json.Marshal(map[string]any{"index": m.documents[q.Customer].Index})
+	case "central.push":
+		return push.Announce(m.PushKey)
 	case "central.status":
 		documents := map[string]any{}
 		for c, d := range m.documents {

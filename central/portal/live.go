@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"vedetta/central/account"
@@ -20,84 +19,98 @@ const eventsPerPage = 50
 
 // livePage is what the live page shows.
 type livePage struct {
-	Events  []eventView
-	Panels  []panelChoice
-	Account string // of the panel that was chosen, empty: all
-	Chosen  string
-	Older   string // link, empty on the last page
-	Newest  bool   // first page: kept up to date
-	Stream  string // where its stream is, from where this page ends
+	Start  start // what is still to be done before alarms reach somebody
+	Events []eventView
+	Panels []choice
+	Chosen string // name of the panel that was chosen, empty: all
+	Older  string // link, empty on the last page
+	Newest bool   // first page: kept up to date
+	First  string // link of the first page
+	Stream string // where its stream is, from where this page ends
 }
 
-type panelChoice struct {
-	Name, Account string
-	Link          string
-	Chosen        bool
+// choice is one of several, as a link or as an option.
+type choice struct {
+	Value, Name, Detail string
+	Link                string
+	Chosen              bool
 }
 
-func link(account, cursor string) string {
+// with is a path with those parameters that are not empty.
+func with(path string, pairs ...string) string {
 	q := url.Values{}
-	if account != "" {
-		q.Set("account", account)
-	}
-	if cursor != "" {
-		q.Set("before", cursor)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
 	}
 	if len(q) == 0 {
-		return "/"
+		return path
 	}
-	return "/?" + q.Encode()
+	return path + "?" + q.Encode()
 }
 
-func (p *Portal) live(w http.ResponseWriter, r *http.Request, u account.User) error {
-	ctx := r.Context()
-	query := history.Query{Account: r.URL.Query().Get("account"), Cursor: r.URL.Query().Get("before"), Limit: eventsPerPage}
+func (p *Portal) live(v visit) error {
+	ctx := v.r.Context()
+	panel := v.r.URL.Query().Get("panel")
 	// The stream begins before what is read below: what comes meanwhile is shown twice in one place, never missed.
-	from, err := p.history.LastChange(ctx, u.Customer)
+	from, err := p.history.LastChange(ctx, v.user.Customer)
 	if err != nil {
 		return err
 	}
-	pg := p.page(r, "live.title", "")
-	pg.LoggedIn = true
-	v, err := p.viewer(ctx, pg.Lang, u.Customer)
+	view, err := p.viewer(ctx, v.lang, v.user.Customer)
 	if err != nil {
 		return err
 	}
-	events, err := p.history.Events(ctx, u.Customer, query)
+	query := history.Query{Cursor: v.r.URL.Query().Get("before"), Limit: eventsPerPage}
+	content := livePage{Newest: query.Cursor == "", First: with("/", "panel", panel), Panels: view.choices("/", panel)}
+	if panel != "" {
+		chosen, ok := view.names.Panels[panel]
+		if !ok {
+			return errNotFound
+		}
+		content.Chosen, query.Account = chosen.Name, chosen.Account
+	}
+	events, err := p.history.Events(ctx, v.user.Customer, query)
 	if err != nil {
 		return err
 	}
-	content := livePage{Account: query.Account, Newest: query.Cursor == ""}
 	for _, e := range events.Items {
-		list, err := p.history.OfEvent(ctx, u.Customer, e.ID)
+		if panel != "" && e.Panel != panel { // same account, other prefix
+			continue
+		}
+		list, err := p.history.OfEvent(ctx, v.user.Customer, e.ID)
 		if err != nil {
 			return err
 		}
-		content.Events = append(content.Events, v.event(e, list))
+		content.Events = append(content.Events, view.event(e, list))
 	}
 	if events.Next != nil {
-		content.Older = link(query.Account, *events.Next)
+		content.Older = with("/", "panel", panel, "before", *events.Next)
 	}
-	content.Stream = "/live?" + url.Values{"after": {strconv.FormatInt(from, 10)}, "account": {query.Account}}.Encode()
-	content.Panels = v.choices(query.Account)
-	for _, c := range content.Panels {
-		if c.Chosen {
-			content.Chosen = c.Name
+	content.Stream = with("/live", "after", strconv.FormatInt(from, 10), "panel", panel)
+	if content.Newest && panel == "" {
+		if content.Start, err = p.start(ctx, v, len(content.Events) > 0); err != nil {
+			return err
 		}
 	}
+	pg := v.page("events", "live.title")
+	if content.Newest {
+		pg.Scripts = []string{"live.js"}
+	}
 	pg.Content = content
-	p.render(w, r, http.StatusOK, "live.html", pg)
+	p.render(v.w, v.r, http.StatusOK, "live.html", pg)
 	return nil
 }
 
 // choices lists the customer's panels by name.
-func (v *viewer) choices(chosen string) []panelChoice {
-	var list []panelChoice
-	for _, d := range v.names.Panels {
-		list = append(list, panelChoice{d.Name, d.Account, link(d.Account, ""), strings.EqualFold(d.Account, chosen)})
+func (v *viewer) choices(path, chosen string) []choice {
+	var list []choice
+	for id, d := range v.names.Panels {
+		list = append(list, choice{id, d.Name, d.Account, with(path, "panel", id), id == chosen})
 	}
-	slices.SortFunc(list, func(a, b panelChoice) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Account, b.Account))
+	slices.SortFunc(list, func(a, b choice) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Value, b.Value))
 	})
 	return list
 }
@@ -113,31 +126,31 @@ type change struct {
 }
 
 // stream sends events that are new or changed, each as the page's own HTML.
-func (p *Portal) stream(w http.ResponseWriter, r *http.Request, u account.User) error {
-	ctx, lang, token := r.Context(), p.words.Of(r), p.token(r)
-	text := r.Header.Get("Last-Event-ID")
+func (p *Portal) stream(v visit) error {
+	ctx, token := v.r.Context(), p.token(v.r)
+	text := v.r.Header.Get("Last-Event-ID")
 	if text == "" {
-		text = r.URL.Query().Get("after")
+		text = v.r.URL.Query().Get("after")
 	}
 	after, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		if after, err = p.history.LastChange(ctx, u.Customer); err != nil {
+		if after, err = p.history.LastChange(ctx, v.user.Customer); err != nil {
 			return err
 		}
 	}
-	only := r.URL.Query().Get("account")
-	s := web.NewStream(w)
+	only := v.r.URL.Query().Get("panel")
+	s := web.NewStream(v.w)
 	if s.Alive() != nil {
 		return nil // the client is gone
 	}
-	err = p.history.Follow(ctx, u.Customer, after, func(changes []history.Change) error {
+	err = p.history.Follow(ctx, v.user.Customer, after, func(changes []history.Change) error {
 		if len(changes) == 0 {
 			if _, err := p.accounts.Session(ctx, time.Now(), token); err != nil {
 				return err // logged out meanwhile
 			}
 			return s.Alive()
 		}
-		return p.sendChanges(r, s, lang, u, only, changes)
+		return p.sendChanges(v.r, s, v.lang, v.user, only, changes)
 	})
 	if ctx.Err() == nil {
 		p.log.Info("live stream ended", "err", err)
@@ -175,7 +188,7 @@ func (p *Portal) sendChanges(r *http.Request, s *web.Stream, lang Language, u ac
 		if err != nil {
 			return err
 		}
-		if !ok || only != "" && !strings.EqualFold(e.Account, only) {
+		if !ok || only != "" && e.Panel != only {
 			continue
 		}
 		list, err := p.history.OfEvent(ctx, u.Customer, id)

@@ -1,26 +1,28 @@
-// Package portal is what people see in the browser: the login page and the one
-// live page of events with their notifications, in Italian and English. Pages
-// are rendered here and complete without script; where script runs, a small
-// file of our own keeps the page up to date from a stream. Nothing is inline,
-// nothing comes from third parties, and the only cookies are those of session
-// and language. It keeps nothing and owns no goroutine.
+// Package portal is what people see in the browser: live events, what became of
+// each, panels, contacts and rules, in Italian and English. Pages are rendered
+// here and complete without script; where script runs, small files of our own
+// keep the live page up to date and ask for push. Nothing is inline, nothing
+// comes from third parties, and the only cookies are those of session and
+// language.
+//
+// It checks no value itself: premises refuses what can't be used and names the
+// field, and the page says it in the person's words. Every form is answered by
+// a redirect, or again with what was typed, secrets excepted. A form of another
+// site is refused (net/http's CrossOriginProtection). It keeps nothing and owns
+// no goroutine.
 package portal
 
 import (
-	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"vedetta/central/account"
 	"vedetta/central/history"
-	"vedetta/central/keys"
 	"vedetta/central/premises"
 	"vedetta/central/web"
 )
@@ -33,8 +35,9 @@ var staticFiles embed.FS
 
 // Config of the portal; Secure and Proxies are the program's.
 type Config struct {
-	Secure  bool // browsers come by https: cookies say so
-	Proxies web.Proxies
+	Secure    bool // browsers come by https: cookies say so
+	Proxies   web.Proxies
+	Receivers []Receiver // what an installer types into a panel, in the order of preference
 }
 
 // Portal serves the pages.
@@ -43,13 +46,14 @@ type Portal struct {
 	accounts *account.Accounts
 	history  *history.History
 	premises *premises.Premises
+	mesh     Mesh
 	words    *Words
 	pages    *template.Template
 	log      *slog.Logger
 }
 
 // New reads the embedded texts and templates.
-func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premises, log *slog.Logger) (*Portal, error) {
+func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premises, m Mesh, log *slog.Logger) (*Portal, error) {
 	w, err := LoadWords()
 	if err != nil {
 		return nil, err
@@ -58,7 +62,7 @@ func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premis
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return &Portal{cfg, a, h, p, w, t, log}, nil
+	return &Portal{cfg, a, h, p, m, w, t, log}, nil
 }
 
 // Handler serves everything that no other part does.
@@ -77,89 +81,64 @@ func (p *Portal) Handler() (http.Handler, error) {
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		files.ServeHTTP(w, r)
 	})
+	for name, kind := range map[string]string{"manifest.webmanifest": "application/manifest+json", "sw.js": "text/javascript; charset=utf-8"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.Header().Set("Cache-Control", "no-cache") // a browser asks for its worker anew
+			http.ServeFileFS(w, r, static, name)
+		})
+	}
 	mux.HandleFunc("GET /login", p.loginPage)
 	mux.HandleFunc("POST /login", p.login)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("POST /language", p.language)
-	mux.HandleFunc("GET /{$}", p.user(p.live))
-	mux.HandleFunc("GET /live", p.user(p.stream))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		p.render(w, r, http.StatusNotFound, "message.html", p.page(r, "not_found.title", "not_found.text"))
-	})
+	for pattern, fn := range p.routes() {
+		mux.HandleFunc(pattern, p.user(fn))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { p.problem(w, r, http.StatusNotFound, "not_found") })
 	// A form of another site is refused; cookies are SameSite=Lax besides.
-	limited := http.MaxBytesHandler(mux, 64<<10)
-	return http.NewCrossOriginProtection().Handler(limited), nil
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.problem(w, r, http.StatusForbidden, "refused")
+	}))
+	return guard.Handler(http.MaxBytesHandler(mux, maxForm)), nil
 }
 
-// page is what every page's template gets.
-type page struct {
-	Lang     Language
-	Title    string
-	Text     string
-	Path     string // to come back to after a change of language
-	LoggedIn bool
-	Content  any
-}
+// maxForm bounds what a form may send, in bytes.
+const maxForm = 256 << 10
 
-// T is a text of the page's language.
-func (p page) T(key string, args ...any) string { return p.Lang.T(key, args...) }
-
-func (p *Portal) page(r *http.Request, title, text string) page {
-	l := p.words.Of(r)
-	pg := page{Lang: l, Title: l.T(title), Path: r.URL.RequestURI()}
-	if text != "" {
-		pg.Text = l.T(text)
+// routes are the pages of who is logged in.
+func (p *Portal) routes() map[string]func(visit) error {
+	routes := map[string]func(visit) error{
+		"GET /{$}":                 p.live,
+		"GET /live":                p.stream,
+		"GET /events/{id}":         p.event,
+		"GET /notifications":       p.notifications,
+		"GET /panels":              p.panels,
+		"GET /panels/new":          p.newPanel,
+		"GET /panels/{id}":         p.panel,
+		"GET /panels/{id}/edit":    p.editPanel,
+		"GET /contacts":            p.contacts,
+		"GET /contacts/new":        p.newContact,
+		"GET /contacts/{id}":       p.contact,
+		"GET /rules":               p.rules,
+		"GET /rules/new":           p.newRule,
+		"GET /rules/{id}":          p.rule,
+		"POST /rules/{id}/enabled": p.enableRule,
+		"GET /device":              p.device,
+		"POST /device":             p.subscribe,
+		"POST /device/remove":      p.unsubscribe,
+		"GET /account":             p.account,
+		"POST /account/password":   p.changePassword,
+		"POST /account/language":   p.setLanguage,
 	}
-	return pg
-}
-
-// render writes a page whole or not at all.
-func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, name string, pg page) {
-	var b bytes.Buffer
-	if err := p.pages.ExecuteTemplate(&b, name, pg); err != nil {
-		p.log.Error("page not rendered", "page", name, "err", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
+	for path, save := range map[string]func(visit) error{"/panels": p.savePanel, "/contacts": p.saveContact, "/rules": p.saveRule} {
+		routes["POST "+path] = save
+		routes["POST "+path+"/{id}"] = save
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", pg.Lang.Code)
-	h.Set("Vary", "Accept-Language, Cookie")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		w.Write(b.Bytes()) //nolint:errcheck // the client is gone
+	for _, k := range p.removals() {
+		routes["GET "+k.path+"/{id}/delete"] = p.askRemove(k)
+		routes["POST "+k.path+"/{id}/delete"] = p.doRemove(k)
 	}
-}
-
-// user serves fn to who is logged in, and sends all others to the login page.
-func (p *Portal) user(fn func(http.ResponseWriter, *http.Request, account.User) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		u, err := p.accounts.Session(r.Context(), time.Now(), p.token(r))
-		if errors.Is(err, account.ErrNobody) {
-			if r.Header.Get("Accept") == "text/event-stream" {
-				w.WriteHeader(http.StatusNoContent) // a browser's stream then doesn't come back
-				return
-			}
-			http.Redirect(w, r, "/login", http.StatusSeeOther)
-			return
-		}
-		if err == nil {
-			err = fn(w, r, u)
-		}
-		p.failed(w, r, err)
-	}
-}
-
-func (p *Portal) failed(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case err == nil, r.Context().Err() != nil:
-	case errors.Is(err, history.ErrCursor):
-		p.render(w, r, http.StatusBadRequest, "message.html", p.page(r, "not_found.title", "not_found.text"))
-	case errors.Is(err, keys.ErrMissing), errors.Is(err, keys.ErrUnknown):
-		w.Header().Set("Retry-After", "5")
-		p.render(w, r, http.StatusServiceUnavailable, "message.html", p.page(r, "unavailable.title", "unavailable.text"))
-	default:
-		p.log.Error("page failed", "path", r.URL.Path, "err", err)
-		p.render(w, r, http.StatusInternalServerError, "message.html", p.page(r, "failed.title", "failed.text"))
-	}
+	return routes
 }

@@ -1,17 +1,12 @@
 package portal_test
 
 import (
-	"encoding/json"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +16,6 @@ import (
 	"vedetta/central/centraltest"
 	"vedetta/central/portal"
 	"vedetta/central/web"
-	"vedetta/wire/event"
 )
 
 // site serves the portal over a store with a customer's day in it.
@@ -37,7 +31,7 @@ func site(t *testing.T, now time.Time) (*centraltest.Service, *httptest.Server) 
 
 func serve(t *testing.T, s *centraltest.Service, cfg portal.Config) *httptest.Server {
 	t.Helper()
-	p, err := portal.New(cfg, s.Accounts, s.History, s.Premises, slog.New(slog.DiscardHandler))
+	p, err := portal.New(cfg, s.Accounts, s.History, s.Premises, s.Mesh, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +119,7 @@ func TestLoginPageAndLogout(t *testing.T) {
 	if n := strings.Count(body, "<li class=\"event "); n != 12 {
 		t.Errorf("%d events, want 12", n)
 	}
-	if _, body := get(t, c, srv.URL+"/?account=5544"); strings.Count(body, "<li class=\"event ") != 3 || !strings.Contains(body, "Eventi · Oreficeria") {
+	if _, body := get(t, c, srv.URL+"/?panel="+centraltest.Shop); strings.Count(body, "<li class=\"event ") != 3 || !strings.Contains(body, "Eventi · Oreficeria") {
 		t.Error("choice of a panel")
 	}
 	u, _ := url.Parse(srv.URL)
@@ -207,7 +201,7 @@ func TestPagesKeepThePolicy(t *testing.T) {
 	_, srv := site(t, time.Now())
 	c := browser(t)
 	login(t, c, srv.URL, centraltest.Password)
-	pages := map[string]*http.Client{"/": c, "/?account=5544": c, "/nothing": c, "/login": browser(t)}
+	pages := map[string]*http.Client{"/": c, "/?panel=" + centraltest.Shop: c, "/nothing": c, "/login": browser(t)}
 	for path, client := range pages {
 		r, body := get(t, client, srv.URL+path)
 		if got := r.Header.Get("Content-Security-Policy"); got != web.Policy || strings.Contains(got, "unsafe") {
@@ -249,71 +243,6 @@ func TestPagesKeepThePolicy(t *testing.T) {
 		r, body := get(t, c, srv.URL+"/static/"+file)
 		if r.StatusCode != 200 || strings.Contains(body, "http://") && !strings.Contains(file, "svg") || strings.Contains(body, "eval(") {
 			t.Errorf("%s: %s", file, r.Status)
-		}
-	}
-}
-
-// No key lacks Italian or English, and every key that a page uses exists.
-func TestWordsAreWhole(t *testing.T) {
-	read := func(code string) map[string]string {
-		b, err := os.ReadFile("words/" + code + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := map[string]string{}
-		if err := json.Unmarshal(b, &m); err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	it, en := read("it"), read("en")
-	placeholder := regexp.MustCompile(`\{\d\}`)
-	for k, v := range it {
-		if en[k] == "" || v == "" {
-			t.Errorf("%s: it %q, en %q", k, v, en[k])
-		}
-		if len(placeholder.FindAllString(v, -1)) != len(placeholder.FindAllString(en[k], -1)) {
-			t.Errorf("%s: other places in it and en", k)
-		}
-	}
-	for k := range en {
-		if it[k] == "" {
-			t.Errorf("%s: not in Italian", k)
-		}
-	}
-	uses := regexp.MustCompile(`(?:\.T|\bl\.T|\$page\.T|\$\.T|pg\.T|Lang\.T) ?\(?"([a-z_.]+)"|p\.page\(r, "([a-z_.]+)", "([a-z_.]*)"\)|again\([^,]+, "([a-z_.]+)"`)
-	found := 0
-	err := fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".html") && !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, m := range uses.FindAllStringSubmatch(string(b), -1) {
-			for _, key := range m[1:] {
-				if key == "" || strings.HasSuffix(key, ".") {
-					continue
-				}
-				found++
-				if it[key] == "" {
-					t.Errorf("%s uses %q, which is not in the catalogue", path, key)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil || found < 40 {
-		t.Fatalf("%d uses found, %v", found, err)
-	}
-	for _, icon := range iconNames() {
-		b, err := os.ReadFile("static/icons.svg")
-		if err != nil || !strings.Contains(string(b), `id="`+icon+`"`) {
-			t.Errorf("no icon %q %v", icon, err)
-		}
-		if !slices.Contains(event.Categories(), event.Category(icon)) && it["channel."+icon] == "" {
-			t.Errorf("no name of %q", icon)
 		}
 	}
 }

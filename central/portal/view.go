@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type eventView struct {
 	Code          string
 	Panel         string
 	Account       string
+	Link          string // its own page
 	Facts         []fact
 	Text          string
 	Copies        int
@@ -39,6 +41,9 @@ type eventView struct {
 
 // T is a text of the view's language.
 func (v eventView) T(key string, args ...any) string { return v.Lang.T(key, args...) }
+
+// N is a text of the view's language that depends on a number.
+func (v eventView) N(key string, n int, args ...any) string { return v.Lang.N(key, n, args...) }
 
 type fact struct{ Name, Value string }
 
@@ -89,15 +94,8 @@ func (v *viewer) event(e history.Event, list []history.Notification) eventView {
 		ID: e.ID, ReceivedMs: at.UnixMilli(), Day: at.Format(time.DateOnly), DayName: l.Day(at), Clock: l.Clock(at), ISO: at.Format(time.RFC3339),
 		Category: e.Category, CategoryName: event.Category(e.Category).Name(l.Code),
 		Qualifier: e.Qualifier, QualifierName: l.Or("qualifier."+e.Qualifier, e.Qualifier), Tone: tone(e.Category, e.Qualifier),
-		Code: e.Code, Panel: v.names.Panels[e.Panel].Name, Account: e.Account, Copies: e.Copies, Late: e.Late, Lang: l,
-	}
-	meaning := e.Meaning
-	if l.Code == "it" {
-		meaning = e.MeaningIt
-	}
-	out.Title = l.T("event.unknown_code", e.Code)
-	if meaning != nil {
-		out.Title = *meaning
+		Code: e.Code, Panel: v.names.Panels[e.Panel].Name, Account: e.Account, Link: eventLink(e.ID), Copies: e.Copies, Late: e.Late, Lang: l,
+		Title: title(l, e),
 	}
 	if e.PanelTime != nil {
 		said := time.Time(*e.PanelTime).In(zone)
@@ -131,6 +129,20 @@ func (v *viewer) event(e history.Event, list []history.Notification) eventView {
 	return out
 }
 
+// title is what an event means, in words.
+func title(l Language, e history.Event) string {
+	meaning := e.Meaning
+	if l.Code == "it" {
+		meaning = e.MeaningIt
+	}
+	if meaning != nil {
+		return *meaning
+	}
+	return l.T("event.unknown_code", e.Code)
+}
+
+func eventLink(id string) string { return "/events/" + url.PathEscape(id) }
+
 func (v *viewer) notification(n history.Notification, zone *time.Location, day string) notificationView {
 	l := v.lang
 	at := n.Time
@@ -151,17 +163,21 @@ func (v *viewer) notification(n history.Notification, zone *time.Location, day s
 	if n.Reason != nil {
 		out.Reason = l.Or("reason."+*n.Reason, *n.Reason)
 	}
-	switch n.State {
-	case "delivered":
-		out.Tone = "good"
-	case "pending":
-		out.Tone = "notice"
-	case "refused", "expired", "unknown":
-		out.Tone = "alarm"
-	default:
-		out.Tone = "quiet"
-	}
+	out.Tone = stateTone(n.State)
 	return out
+}
+
+// stateTone is the colour of a notification's state.
+func stateTone(state string) string {
+	switch state {
+	case "delivered":
+		return "good"
+	case "pending":
+		return "notice"
+	case "refused", "expired", "unknown":
+		return "alarm"
+	}
+	return "quiet"
 }
 
 // tone is how loud an event looks: life safety, alarms, faults, the end of

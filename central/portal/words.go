@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed words/*.json
@@ -53,9 +55,12 @@ func (w *Words) In(code string) Language {
 	return Language{code, w.languages[code]}
 }
 
-// Of is the language of a request: the cookie's, else the first of
-// Accept-Language that there is, else Italian.
-func (w *Words) Of(r *http.Request) Language {
+// Of is the language of a request: the user's own choice, else the cookie's,
+// else the first of Accept-Language that there is, else Italian.
+func (w *Words) Of(r *http.Request, user string) Language {
+	if w.Has(user) {
+		return w.In(user)
+	}
 	if c, err := r.Cookie(languageCookie); err == nil && w.Has(c.Value) {
 		return w.In(c.Value)
 	}
@@ -112,6 +117,46 @@ func (l Language) Or(key, text string) string {
 	return text
 }
 
+// N is a text that depends on a number: key and ".one" or ".other", which are
+// the forms of Italian and English alike. {0} is the number.
+func (l Language) N(key string, n int, args ...any) string {
+	form := ".other"
+	if n == 1 {
+		form = ".one"
+	}
+	return l.T(key+form, append([]any{n}, args...)...)
+}
+
+// List joins words as people do: "a, b e c".
+func (l Language) List(words []string) string {
+	switch n := len(words); n {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	default:
+		return l.T("list.and", strings.Join(words[:n-1], ", "), words[n-1])
+	}
+}
+
+// Span is a length of time, to the second: "1 ora e 30 minuti".
+func (l Language) Span(d time.Duration) string {
+	var parts []string
+	for _, u := range []struct {
+		key string
+		len time.Duration
+	}{{"span.day", 24 * time.Hour}, {"span.hour", time.Hour}, {"span.minute", time.Minute}, {"span.second", time.Second}} {
+		if n := d / u.len; n > 0 {
+			parts = append(parts, l.N(u.key, int(n)))
+			d -= n * u.len
+		}
+	}
+	if len(parts) == 0 {
+		return l.N("span.second", 0)
+	}
+	return l.List(parts)
+}
+
 // Day is a date with its weekday, such as "martedì 24 novembre 2026".
 func (l Language) Day(t time.Time) string {
 	return l.T("day", l.T("weekday."+strconv.Itoa(int(t.Weekday()))), t.Day(), l.T("month."+strconv.Itoa(int(t.Month()))), t.Year())
@@ -120,5 +165,22 @@ func (l Language) Day(t time.Time) string {
 // Clock is the time of day.
 func (l Language) Clock(t time.Time) string { return t.Format("15:04:05") }
 
-// Stamp is a short date with the time of day, for what is not of the same day.
-func (l Language) Stamp(t time.Time) string { return t.Format("02/01/2006 15:04:05") }
+// Date is a short date: "24 nov 2026".
+func (l Language) Date(t time.Time) string {
+	month := []rune(l.T("month." + strconv.Itoa(int(t.Month()))))
+	return fmt.Sprintf("%d %s %d", t.Day(), string(month[:3]), t.Year())
+}
+
+// Stamp is a short date with the time of day.
+func (l Language) Stamp(t time.Time) string { return l.Date(t) + ", " + l.Clock(t) }
+
+// Precise is a short date with the time of day to the millisecond and its zone.
+func (l Language) Precise(t time.Time) string {
+	return l.Date(t) + ", " + t.Format("15:04:05.000 MST")
+}
+
+// Upper makes a text begin with a capital letter.
+func (l Language) Upper(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
+}

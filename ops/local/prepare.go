@@ -180,9 +180,10 @@ func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
 }
 
 func centralConfig(p plan) map[string]any {
-	nodes := map[string]string{}
+	nodes, receivers := map[string]string{}, []map[string]string{}
 	for i, site := range sites() {
 		nodes[site] = p.node(i, offsetMesh)
+		receivers = append(receivers, map[string]string{"datacenter": site, "address": p.node(i, offsetDC09)})
 	}
 	return map[string]any{
 		"data": p.path("central"), "listen": p.address(offsetCentral),
@@ -191,6 +192,7 @@ func centralConfig(p plan) map[string]any {
 			"key_file": p.path("pki", "central", "key.pem"), "ca_file": p.path("pki", "ca.pem"),
 		},
 		"channel": map[string]any{"allow_private": true},
+		"portal":  map[string]any{"receivers": receivers},
 		"demo": map[string]any{
 			"email": demoEmail, "password_file": p.path("secret", "password"), "api_key_file": p.path("secret", "api_key"),
 			"account": demoAccount, "plain_account": demoPlainAccount, "panel_key_file": p.path("secret", "panel_key"),
