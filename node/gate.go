@@ -33,7 +33,8 @@ type gate struct {
 	handOver   func(context.Context) error // Raft's leadership, to another voter; set in the wiring
 
 	draining atomic.Bool
-	damaged  atomic.Bool // a file of the journal failed its check
+	measured atomic.Int64 // Offset at the last step
+	damaged  atomic.Bool  // a file of the journal failed its check
 	verdict  atomic.Pointer[readiness.Verdict]
 	mu       sync.Mutex // guards core
 	core     readiness.Core
@@ -83,6 +84,7 @@ func (g *gate) step(now time.Time) {
 	defer g.mu.Unlock()
 	v := g.core.Step(now, g.gather(now))
 	g.verdict.Store(&v)
+	g.measured.Store(int64(g.Offset()))
 	g.open(v.Open)
 }
 
@@ -114,6 +116,9 @@ func (g *gate) Offset() time.Duration {
 	slices.Sort(offsets)
 	return -offsets[(len(offsets)-1)/2]
 }
+
+// Measured is Offset as of the last step, for who asks with every message.
+func (g *gate) Measured() time.Duration { return time.Duration(g.measured.Load()) }
 
 // leads counts the shards that this process leads.
 func (g *gate) leads() []int {

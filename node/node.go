@@ -110,7 +110,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Behind: 40 * time.Second, Ahead: 20 * time.Second},
-		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Offset}, e.Split("intake"))
+		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured}, e.Split("intake"))
 	panels := reception.New(cfg.reception(), in, e.Split("reception"))
 	gate.open = panels.SetOpen
 	sender, err := cfg.notifier(self, people, proposer, lk, view, password, vapid, e.Split("notify"))
@@ -154,7 +154,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "gate": gate.Run, "gossip": rumours.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run,
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {

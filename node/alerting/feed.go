@@ -44,6 +44,9 @@ func (f *Follower) feed(ctx context.Context) error {
 		case <-marks:
 		case <-tick.C:
 		}
+		if !rest(ctx, readPause) {
+			return ctx.Err()
+		}
 	}
 }
 

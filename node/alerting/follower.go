@@ -24,6 +24,7 @@ type Config struct {
 	Retention    time.Duration // how long copies are remembered; 8 days: journal.retention_days and one
 	BatchEntries int           // of one proposal; 256
 	InFlight     int           // proposals at once; 32
+	Pace         time.Duration // between proposals of one shard while entries keep coming: one that rests is decided at once; 100 ms
 	LazyMove     time.Duration // after which cursors without entries are moved; 1 s
 	DueEvery     time.Duration // between looks at what is due; 200 ms
 	ResolveAfter time.Duration // after a claim's epoch ended, before it is resolved; 12 s (rule 24)
@@ -42,6 +43,7 @@ func (c *Config) defaults() error {
 	setDefault(&c.Retention, 8*24*time.Hour)
 	setDefault(&c.BatchEntries, 256)
 	setDefault(&c.InFlight, 32)
+	setDefault(&c.Pace, 100*time.Millisecond)
 	setDefault(&c.LazyMove, time.Second)
 	setDefault(&c.DueEvery, 200*time.Millisecond)
 	setDefault(&c.ResolveAfter, 12*time.Second)

@@ -8,6 +8,10 @@ import (
 	"vedetta/wire/mesh"
 )
 
+// readPause lies between two looks at the journals, so that a look finds what
+// several commits brought.
+const readPause = 5 * time.Millisecond
+
 // readBytes bounds one reading of an origin.
 const readBytes = 1 << 20
 
@@ -37,6 +41,9 @@ func (f *Follower) read(ctx context.Context) error {
 		case <-durable:
 		case <-f.space:
 		case <-tick.C:
+		}
+		if !rest(ctx, readPause) {
+			return ctx.Err()
 		}
 	}
 }

@@ -48,9 +48,17 @@ func (f *Follower) work(ctx context.Context, s *shard) error {
 		}
 		for {
 			changed := f.agreement.Changed()
+			began := time.Now()
 			again, wait := w.step(ctx, idle)
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if again && wait == 0 && s.queued() < f.cfg.BatchEntries {
+				// Entries that come one by one are decided together: a proposal
+				// costs every node much more than an entry does.
+				if !rest(ctx, f.cfg.Pace-time.Since(began)) {
+					return ctx.Err()
+				}
 			}
 			if !again {
 				break
@@ -59,6 +67,21 @@ func (f *Follower) work(ctx context.Context, s *shard) error {
 				return ctx.Err()
 			}
 		}
+	}
+}
+
+// rest waits for d; false when ctx has ended.
+func rest(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 

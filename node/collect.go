@@ -1,0 +1,57 @@
+package node
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// How often the collector of garbage runs, by what it is asked to.
+const (
+	collectCalm  = 100             // percent: a quiet node stays small
+	collectBusy  = 400             // percent: a loaded one takes memory for time
+	busyCycles   = 4               // collections in a second that show load
+	collectEvery = time.Second     // between looks
+	calmAfter    = 5 * time.Second // without load
+)
+
+// followLoad lets the collector of garbage run less often while it runs all the
+// time, and gives the memory back when that is over. GOGC, when it is set, stands.
+func followLoad(getenv func(string) string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if getenv("GOGC") != "" {
+			return nil
+		}
+		cycles := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
+		tick := time.NewTicker(collectEvery)
+		defer tick.Stop()
+		busy, last, seen := false, uint64(0), time.Time{}
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			metrics.Read(cycles)
+			now := cycles[0].Value.Uint64()
+			least := uint64(busyCycles)
+			if busy {
+				least = 1 // it runs less often by our own doing
+			}
+			if now-last >= least {
+				seen = time.Now()
+			}
+			last = now
+			switch {
+			case !busy && time.Since(seen) < collectEvery:
+				busy = true
+				debug.SetGCPercent(collectBusy)
+			case busy && time.Since(seen) > calmAfter:
+				busy = false
+				debug.SetGCPercent(collectCalm)
+				debug.FreeOSMemory()
+			}
+		}
+	}
+}
