@@ -57,6 +57,7 @@ func TestFirstUseInBrowser(t *testing.T) {
 	now := time.Now()
 	s, _ := site(t, now)
 	empty(t, s, now)
+	publish(t, s)
 	srv := serve(t, s, portal.Config{Receivers: receivers()})
 	c := newChrome(t, 90*time.Second)
 	c.login(srv.URL)

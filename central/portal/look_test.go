@@ -11,6 +11,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
+	"vedetta/wire/push"
 )
 
 // Every page in a real browser, in both languages, on a phone and on a desk, in
@@ -23,6 +24,10 @@ func TestPagesInBrowser(t *testing.T) {
 	now := time.Now()
 	s, _ := site(t, now)
 	furnish(t, s, now)
+	var err error
+	if s.Mesh.PushKey, err = push.NewKey(); err != nil {
+		t.Fatal(err)
+	}
 	srv := serve(t, s, portal.Config{Receivers: receivers()})
 	refused, err := s.History.Log(t.Context(), centraltest.Customer, history.LogQuery{State: "refused", Query: history.Query{Limit: 1}})
 	if err != nil || len(refused.Items) != 1 {
@@ -81,6 +86,9 @@ func TestPagesInBrowser(t *testing.T) {
 			{"account-problems", "/account", func() {
 				c.run(chromedp.SendKeys(chromedp.CSS("#f-next"), "short"), chromedp.SendKeys(chromedp.CSS("#f-repeat"), "short"),
 					chromedp.SendKeys(chromedp.CSS("#f-present"), "x\n"), chromedp.WaitVisible(chromedp.CSS(".problems")))
+			}},
+			{"device", "/device", func() {
+				c.run(chromedp.WaitVisible(chromedp.CSS(`#device-pulse:not([data-state="none"]), #device-form:not([hidden])`)))
 			}},
 			{"not-found", "/nothing", nil},
 		} {
