@@ -12,8 +12,9 @@ const (
 	collectCalm  = 100             // percent: a quiet node stays small
 	collectBusy  = 400             // percent: a loaded one takes memory for time
 	busyCycles   = 4               // collections in a second that show load
+	busyLooks    = 2               // in a row: a start is no load
 	collectEvery = time.Second     // between looks
-	calmAfter    = 5 * time.Second // without load
+	calmAfter    = 3 * time.Second // without load
 )
 
 // followLoad lets the collector of garbage run less often while it runs all the
@@ -26,7 +27,7 @@ func followLoad(getenv func(string) string) func(context.Context) error {
 		cycles := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
 		tick := time.NewTicker(collectEvery)
 		defer tick.Stop()
-		busy, last, seen := false, uint64(0), time.Time{}
+		busy, looks, last, seen := false, 0, uint64(0), time.Time{}
 		for {
 			select {
 			case <-ctx.Done():
@@ -39,12 +40,14 @@ func followLoad(getenv func(string) string) func(context.Context) error {
 			if busy {
 				least = 1 // it runs less often by our own doing
 			}
-			if now-last >= least {
+			if looks++; now-last < least {
+				looks = 0
+			} else {
 				seen = time.Now()
 			}
 			last = now
 			switch {
-			case !busy && time.Since(seen) < collectEvery:
+			case !busy && looks >= busyLooks:
 				busy = true
 				debug.SetGCPercent(collectBusy)
 			case busy && time.Since(seen) > calmAfter:

@@ -122,11 +122,16 @@ func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[
 }
 
 func (s *State) checkPlan(v decision.Verdict, planned map[string]bool, refusal func(Reason) *Refusal) *Refusal {
-	events := map[string]bool{}
 	for i, e := range v.Events {
 		if e.Index < 0 || i > 0 && e.Index <= v.Events[i-1].Index {
 			return refusal(ReasonBad)
 		}
+	}
+	if len(v.Plan) == 0 {
+		return nil
+	}
+	events := make(map[string]bool, len(v.Events))
+	for _, e := range v.Events {
 		events[decision.EventID(v.Entry, e.Index)] = true
 	}
 	if len(v.Plan) > 0 && v.Customer == "" {
