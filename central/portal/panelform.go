@@ -181,8 +181,8 @@ func (c *panelForm) zones(values url.Values) {
 	c.Rows = min(c.Rows, 1000)
 	for i := range c.Rows {
 		row := zoneRow{
-			c.input(input{Name: zoneField(i, "number"), Label: "panel.zone_number", Row: i + 1, Autocomplete: "off", SpellFree: true}),
-			c.input(input{Name: zoneField(i, "name"), Label: "panel.zone_name", Row: i + 1, Autocomplete: "off"})}
+			c.input(input{Name: zoneField(i, "number"), Label: "panel.zone_number_of", Row: i + 1, Autocomplete: "off", SpellFree: true}),
+			c.input(input{Name: zoneField(i, "name"), Label: "panel.zone_name_of", Row: i + 1, Autocomplete: "off"})}
 		c.ZoneRows = append(c.ZoneRows, row)
 	}
 }
