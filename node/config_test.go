@@ -48,6 +48,10 @@ func TestBadConfigurationNamesFileKeyAndWant(t *testing.T) {
 		{"no founding list", strings.Replace(goodConfig, "  founding: [{node: arezzo, disk: d, site: arezzo}]\n", "", 1), "mesh.founding"},
 		{"listener twice", strings.Replace(goodConfig, "address: \"127.0.0.1:3\"}", "address: \"127.0.0.1:3\"}, {name: main, address: \"127.0.0.1:6\"}", 1), "reception.listeners"},
 		{"TLS of mail", strings.Replace(goodConfig, "from: a@b.example", "from: a@b.example, tls: maybe", 1), "channel.email.tls"},
+		{"push without a subject", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {key_file: v}\n", 1), "channel.webpush.subject"},
+		{"push without a key", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {subject: a@b.example}\n", 1), "channel.webpush.key_file"},
+		{"push kept for ever", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {key_file: v, subject: a@b.example, ttl: 9000h, ttl_life_safety: 9000h}\n", 1), "channel.webpush.ttl"},
+		{"life safety kept shorter", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {key_file: v, subject: a@b.example, ttl_life_safety: 1h}\n", 1), "channel.webpush.ttl_life_safety"},
 		{"unknown key", goodConfig + "retension: 3\n", "retension"},
 		{"retention", goodConfig + "journal: {retention_days: 0}\n", "journal.retention_days"},
 	}

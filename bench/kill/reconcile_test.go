@@ -25,12 +25,13 @@ func reconciled(t *testing.T, m *meshtest.Mesh) (int, string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, filepath.Join(bin, "vedettactl"), "reconcile", "--central", m.Central).CombinedOutput()
-	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if err != nil && !ok {
 		t.Fatal(err)
 	}
 	code := 0
-	if err != nil {
-		code = 1
+	if ok {
+		code = exit.ExitCode()
 	}
 	return code, string(out)
 }

@@ -101,7 +101,7 @@ func sender(t *testing.T, f *fakes, node string) *Sender {
 	t.Helper()
 	e := env.Quiet(1)
 	s, err := New(Config{Self: origin(node)}, Parts{
-		Channels:  map[string]channel.Sender{"email": fakeChannel{f: f}, "webhook": fakeChannel{f, true}},
+		Channels:  map[string]channel.Sender{"email": fakeChannel{f: f}, "webhook": fakeChannel{f, true}, "sms": channel.Missing{}},
 		Addresses: f, Proposer: f, Caller: f, Clock: func() time.Time { return time.Now().Add(-f.behind) },
 		Doubtful: func(string) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.doubtful },
 	}, e)
@@ -159,6 +159,23 @@ func TestSendAndSettle(t *testing.T) {
 			if !s.Reserve("email", false) {
 				t.Error("a slot was not given back")
 			}
+		}
+	})
+}
+
+// What is planned for a channel that the node was not configured for ends at
+// once, and says so.
+func TestChannelThatIsNotThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{}
+		s := sender(t, f, "arezzo")
+		if !s.Reserve("sms", false) {
+			t.Fatal("no slot: it would stay open until it expires")
+		}
+		s.Begin([]alerting.Item{item("sms", false)}, time.Now())
+		synctest.Wait()
+		if got := f.outcomes(); len(got) != 1 || got[0].State != refused || got[0].Reason != channel.ReasonNoChannel || len(f.sent) != 0 {
+			t.Errorf("settled %+v, sent %d", got, len(f.sent))
 		}
 	})
 }
