@@ -58,9 +58,14 @@ func (j *Journal) fileOf(o mesh.Origin, number uint64) *dayFile {
 	return f
 }
 
+// chunkBytes is how much memory the copies of records share, so that thousands
+// of them are few things to the collector of garbage.
+const chunkBytes = 32 << 10
+
 // read is bounded: a read transaction that stays open would hold back the writer.
 func (f *dayFile) read(o mesh.Origin, from, last uint64, maxBytes int, one bool) ([]mesh.Record, error) {
 	var raw [][]byte
+	var chunk []byte
 	err := guard(f.path, func() error {
 		return f.db.View(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(recordBucket(o))
@@ -76,7 +81,12 @@ func (f *dayFile) read(o mesh.Origin, from, last uint64, maxBytes int, one bool)
 				if maxBytes -= len(v); maxBytes < 0 && !(one && number == from) {
 					return nil
 				}
-				raw = append(raw, append([]byte(nil), v...))
+				if cap(chunk)-len(chunk) < len(v) {
+					chunk = make([]byte, 0, max(len(v), min(chunkBytes, len(v)*int(min(last-number+1, chunkBytes)))))
+				}
+				from := len(chunk)
+				chunk = append(chunk, v...)
+				raw = append(raw, chunk[from:len(chunk):len(chunk)])
 				number++
 			}
 			return nil

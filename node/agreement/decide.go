@@ -1,6 +1,8 @@
 package agreement
 
 import (
+	"slices"
+
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -17,10 +19,10 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 	if r := s.checkMoves(d); r != nil {
 		return Result{Refusal: r}, nil
 	}
-	w := &windows{s: s, changed: map[mesh.Identity][]Window{}}
+	w := &windows{s: s, changed: make(map[mesh.Identity][]Window, len(d.Entries))}
 	entries := make([]decision.Verdict, len(d.Entries))
 	planned := map[string]bool{}
-	seen := map[mesh.Position]bool{}
+	seen := make(map[mesh.Position]bool, len(d.Entries))
 	for i, v := range d.Entries {
 		if r := s.checkVerdict(d, v, planned); r != nil {
 			return Result{Refusal: r}, nil
@@ -37,9 +39,10 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 
 	result := Result{}
 	verdicts := make([]uint64, len(entries)) // number of each verdict's record
+	b.drafts = slices.Grow(b.drafts, len(entries))
 	for i, v := range entries {
 		verdicts[i] = s.tail.Number + uint64(len(b.drafts)) + 1
-		addVerdict(b, d.Shard, v)
+		addVerdict(b, d.Shard, &entries[i])
 		for j, n := range d.Entries[i].Plan {
 			switch {
 			case !n.Claimed:
@@ -179,10 +182,16 @@ func (w *windows) see(v decision.Verdict) *Refusal {
 const planBytes = maxPlain / 2
 
 // addVerdict drafts a verdict's record, and further parts for a long plan.
-func addVerdict(b *batch, shard byte, v decision.Verdict) {
+func addVerdict(b *batch, shard byte, v *decision.Verdict) {
+	var id mesh.Identity
+	copy(id[:], v.Identity)
+	if len(v.Plan) == 0 {
+		b.add(draft{shard: shard, identity: id, record: decision.Record{Customer: v.Customer, Verdict: v}})
+		return
+	}
 	rest := v.Plan
 	for part := 0; part == 0 || len(rest) > 0; part++ {
-		piece := v
+		piece := *v
 		if part > 0 {
 			piece.Events = nil
 		}
@@ -192,8 +201,6 @@ func addVerdict(b *batch, shard byte, v decision.Verdict) {
 			n++
 		}
 		piece.Plan, rest = rest[:n], rest[n:]
-		var id mesh.Identity
-		copy(id[:], v.Identity)
 		b.add(draft{shard: shard, identity: id, record: decision.Record{Customer: v.Customer, Part: part, Verdict: &piece}})
 	}
 }

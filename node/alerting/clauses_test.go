@@ -108,11 +108,11 @@ func TestRule11_the_index_holds_for_the_whole_retention(t *testing.T) {
 		}
 		l.ahead.Store(int64(8*24*time.Hour + time.Hour))
 		time.Sleep(time.Hour + 2*time.Second)
+		cancel()
+		<-done
 		if len(f.copies.windows) != 0 {
 			t.Errorf("%d identities remembered after the retention", len(f.copies.windows))
 		}
-		cancel()
-		<-done
 	})
 }
 
@@ -186,7 +186,7 @@ func TestRule15_a_plan_names_its_own_roster(t *testing.T) {
 // The agreement's clock goes at half the pace: what is due is judged by it alone.
 func TestRule20_due_by_the_agreements_clock(t *testing.T) {
 	bubble(t, []roster.Rule{everything(step("ann", "email", 0, 0), step("bob", "email", 60, 0))}, func(t *testing.T, w *world) {
-		w.pace = 2
+		w.pace.Store(2)
 		w.assign(w.self)
 		time.Sleep(100 * time.Second)
 		w.sends(w.self, 1, burglary)
@@ -221,12 +221,13 @@ func (f fixed) Clock() time.Time { return f.at }
 
 func TestRule20_resolving_waits_by_the_agreements_clock(t *testing.T) {
 	bubble(t, mail, func(t *testing.T, w *world) {
-		w.pace, w.hand.keep = 2, true
+		w.pace.Store(2)
+		w.hand.keep = true
 		w.assign(w.self)
 		w.sends(w.self, 1, burglary)
 		time.Sleep(time.Minute)
 		w.restart(origin("roubaix", 1))
-		w.raft.early = true // the epoch's proposer has the agreement's time
+		w.raft.early.Store(true) // the epoch's proposer has the agreement's time
 		w.assign(w.self)
 		time.Sleep(22 * time.Second)
 		if n := len(w.hand.handed()); n != 0 {

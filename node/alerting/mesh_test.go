@@ -110,7 +110,7 @@ type lone struct {
 	index   uint64
 	fail    func(decision.Body) (before, after error) // what goes wrong with a proposal
 	claimed []time.Time                               // when claims were taken
-	early   bool                                      // proposals are first tried at the agreement's time
+	early   atomic.Bool                               // proposals are first tried at the agreement's time
 }
 
 func (l *lone) Propose(ctx context.Context, body decision.Body) (agreement.Result, error) {
@@ -137,7 +137,7 @@ func (l *lone) apply(body decision.Body) (agreement.Result, error) {
 	l.index++
 	copy(id[:], fmt.Sprintf("%016d", l.index))
 	first := time.Now()
-	if l.early {
+	if l.early.Load() {
 		first = l.fsm.View().Clock()
 	}
 	b, err := decision.EncodeCommand(id, first.UnixMilli(), body)
@@ -256,7 +256,7 @@ type world struct {
 	decode   Decode   // nil: Events
 	proposer Proposer // nil: raft
 	began    time.Time
-	pace     time.Duration // the agreement's clock goes slower by this factor; 0: right
+	pace     atomic.Int64 // the agreement's clock goes slower by this factor; 0: right
 	stop     func()
 	dead     atomic.Bool // the clock stands
 }
@@ -368,7 +368,7 @@ func (w *world) restart(self mesh.Origin) {
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			if !w.dead.Load() {
-				_, _ = w.raft.Propose(ctx, decision.Tick{Now: w.began.Add(time.Since(w.began) / max(1, w.pace)).UnixMilli()})
+				_, _ = w.raft.Propose(ctx, decision.Tick{Now: w.began.Add(time.Since(w.began) / time.Duration(max(1, w.pace.Load()))).UnixMilli()})
 			}
 			select {
 			case <-ctx.Done():
