@@ -3,7 +3,9 @@ package portal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -148,6 +150,25 @@ func (p *Portal) failed(w http.ResponseWriter, r *http.Request, err error) {
 		p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p.problem(w, r, http.StatusInternalServerError, "failed")
 	}
+}
+
+// safely answers a page of ours when a handler panics; what had begun to be
+// answered stays as it is. The request's query and body are never logged.
+func (p *Portal) safely(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			p.problem(w, r, http.StatusInternalServerError, "failed")
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // local is path when it leads to a page of ours, else the first page.

@@ -101,7 +101,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.problem(w, r, http.StatusForbidden, "refused")
 	}))
-	return guard.Handler(http.MaxBytesHandler(mux, maxForm)), nil
+	return p.safely(guard.Handler(http.MaxBytesHandler(mux, maxForm))), nil
 }
 
 // maxForm bounds what a form may send, in bytes.

@@ -129,6 +129,12 @@ func TestLoginPageAndLogout(t *testing.T) {
 		}
 	}
 	old := c.Jar.Cookies(u)
+	c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if clear := r.Response.Header.Get("Clear-Site-Data"); clear != "" && strings.Contains(clear, "storage") {
+			t.Errorf("a log-out clears %s: the device's push subscription would end in silence", clear)
+		}
+		return nil
+	}
 	if r, _ := post(t, c, srv.URL+"/logout", nil); r.Request.URL.Path != "/login" {
 		t.Errorf("logout led to %s", r.Request.URL)
 	}

@@ -30,7 +30,11 @@ type ruleForm struct {
 	Steps                    []stepForm
 	StepsFault               []string
 	Contacts                 bool // there is somebody to be told
+	AnyPanel                 bool
 }
+
+// maxTicks is how many panels a form lists; of more, it lists the rule's own.
+const maxTicks = 500
 
 type stepForm struct {
 	Number             int
@@ -125,7 +129,7 @@ func (p *Portal) showRule(v visit, id, tag string, values url.Values, had premis
 	if failed != nil {
 		return failed
 	}
-	c := ruleForm{form: f, New: id == "", ID: id, Enabled: values.Get("enabled") != "", Warnings: warnings(v.lang, had.Warnings), Contacts: len(view.names.Contacts) > 0}
+	c := ruleForm{form: f, New: id == "", ID: id, Enabled: values.Get("enabled") != "", Warnings: warnings(v.lang, had.Warnings), Contacts: len(view.names.Contacts) > 0, AnyPanel: len(view.names.Panels) > 0}
 	if id != "" {
 		c.Summary = view.summary(rosterRule(had))
 	}
@@ -133,10 +137,15 @@ func (p *Portal) showRule(v visit, id, tag string, values url.Values, had premis
 	c.Categories = f.ticks("categories", "rule.categories", "rule.categories_hint", false, categoryTicks(v.lang))
 	c.Qualifiers = f.ticks("qualifiers", "rule.qualifiers", "", false, v.qualifierTicks())
 	var all []tick
+	hint := "rule.panels_hint"
 	for _, d := range view.choices("", "") {
-		all = append(all, tick{Value: d.Value, Label: d.Name, Detail: d.Detail})
+		if len(view.names.Panels) <= maxTicks || slices.Contains(values["panels"], d.Value) {
+			all = append(all, tick{Value: d.Value, Label: d.Name, Detail: d.Detail})
+		} else {
+			hint = "rule.panels_many"
+		}
 	}
-	c.Panels = f.ticks("panels", "rule.panels", "rule.panels_hint", false, all)
+	c.Panels = f.ticks("panels", "rule.panels", hint, false, all)
 	c.Days = f.ticks("days", "rule.days", "rule.days_hint", true, dayTicks(v.lang))
 	c.From = f.input(input{Name: "from", Label: "rule.from_time", Type: "time"})
 	c.To = f.input(input{Name: "to", Label: "rule.to_time", Type: "time"})
