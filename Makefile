@@ -36,10 +36,10 @@ check: ## format, vet, lint, layout, short tests
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-ROUNDS ?= 3
+ROUNDS ?= 5
 ONLY   ?=
 .PHONY: bench
-bench: build ## speed and size beside a plain echo server, some three minutes; ONLY=long ROUNDS=5
+bench: build ## speed and size beside a plain echo server, two to three minutes; ONLY=long ROUNDS=3
 	$(GO) build -o bin/ ./bench/vedetta-bench
 	@bin/vedetta-bench --commit "$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" --rounds $(ROUNDS) --only '$(ONLY)' $(BENCH)
 

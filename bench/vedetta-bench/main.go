@@ -22,7 +22,7 @@ type cli struct {
 	Run struct {
 		Results string        `default:"bench/results" help:"Folder for the JSON of this run."`
 		Commit  string        `default:"unknown" help:"What was built; stands in the results."`
-		Rounds  int           `default:"3" help:"Turns of echo and product for each line."`
+		Rounds  int           `default:"5" help:"Turns of echo and product for each line."`
 		Window  time.Duration `default:"2s" help:"Length of a turn."`
 		Warm    time.Duration `default:"500ms" help:"Before each turn, not counted."`
 		Only    string        `help:"Regular expression of the lines to measure: per-message long polls latency handover size."`
