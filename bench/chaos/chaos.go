@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -65,7 +64,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return mesh.Stop()
 	}
 	defer stop() //nolint:errcheck // an earlier error is returned already
-	accounts, err := enter(mesh, cfg.Panels)
+	accounts, err := enter(ctx, mesh, cfg.Panels)
 	if err != nil {
 		return rep, err
 	}
@@ -103,15 +102,6 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	rep.measure(sent, record.Handed)
 	phase("all", rep.Began)
 	return rep, rep.save(sent, record)
-}
-
-// enter gives the panels that report.
-func enter(mesh *rig.Mesh, _ int) ([]*Account, error) {
-	key, err := hex.DecodeString(mesh.Demo.Key)
-	if err != nil {
-		return nil, err
-	}
-	return []*Account{{Number: mesh.Demo.Account, Key: key}, {Number: mesh.Demo.PlainAccount}}, nil
 }
 
 // storm is traffic and faults together.
