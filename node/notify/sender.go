@@ -198,7 +198,9 @@ func (s *Sender) Drain(ctx context.Context) error {
 // over is cut; who wants outcomes recorded calls Drain first.
 func (s *Sender) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.runSettler(ctx) })
+	for range settlers {
+		g.Go(func() error { return s.runSettler(ctx) })
+	}
 	g.Go(func() error { return s.watchClocks(ctx) })
 	g.Go(func() error {
 		for {

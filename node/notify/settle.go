@@ -30,6 +30,11 @@ func (s *Sender) enqueue(list ...settlement) {
 	wake(s.settle)
 }
 
+// settlers is how many proposals of outcomes are under way at once: a slow one
+// must not hold back those of mails that a kill would leave in doubt. Outcomes
+// of different attempts are independent, and one of an attempt is in one batch.
+const settlers = 4
+
 // runSettler proposes outcomes, batched while a proposal is under way.
 func (s *Sender) runSettler(ctx context.Context) error {
 	for {
@@ -37,7 +42,11 @@ func (s *Sender) runSettler(ctx context.Context) error {
 		n := min(settleAtOnce, len(s.outcomes))
 		batch := s.outcomes[:n:n]
 		s.outcomes = s.outcomes[n:]
+		more := len(s.outcomes) > 0
 		s.mu.Unlock()
+		if more {
+			wake(s.settle) // another settler
+		}
 		if n == 0 {
 			select {
 			case <-s.settle:
