@@ -78,13 +78,14 @@ type Sender struct {
 	metrics *metrics
 	work    chan struct{} // told when queue has grown
 
-	mu        sync.Mutex
-	queue     []job                   // guarded by mu: taken by Begin and Resolve, not yet started
-	resolving map[attemptKey]struct{} // guarded by mu
-	underWay  int                     // guarded by mu: attempts begun and not settled
-	outcomes  []settlement            // guarded by mu: to be proposed
-	settle    chan struct{}           // told when outcomes has grown
-	idle      chan struct{}           // closed and replaced when underWay falls to 0
+	mu            sync.Mutex
+	queue         []job                   // guarded by mu: taken by Begin and Resolve, not yet started
+	resolving     map[attemptKey]struct{} // guarded by mu
+	underWay      int                     // guarded by mu: attempts begun and not settled
+	outcomes      []settlement            // guarded by mu: to be proposed, after
+	outcomesFirst []settlement            // guarded by mu: those of channels that aren't idempotent
+	settle        chan struct{}           // told when outcomes has grown
+	idle          chan struct{}           // closed and replaced when underWay falls to 0
 }
 
 type job struct {
@@ -238,7 +239,12 @@ func (s *Sender) send(ctx context.Context, j job) {
 	k := attemptKey{n.ID, j.item.Attempt}
 	doubtful := s.p.Doubtful(n.ID) // asked while the notification is surely open
 	out := s.attempt(ctx, j)
-	s.slots.give(n.Channel)
+	// Where a repetition shows, the slot is held until the outcome is recorded:
+	// so a kill leaves no more in doubt than the channel has slots.
+	hold := !s.idempotent(n.Channel)
+	if !hold {
+		s.slots.give(n.Channel)
+	}
 	v := judge(attempt{number: j.item.Attempt, urgent: n.Urgent, idempotent: s.idempotent(n.Channel), doubtful: doubtful}, out)
 	o := decision.Outcome{
 		Notification: n.ID, Attempt: j.item.Attempt, By: s.cfg.Self, State: v.state, Reason: v.reason, NeverBegun: v.neverBegun, Doubt: v.doubt,
@@ -252,10 +258,13 @@ func (s *Sender) send(ctx context.Context, j job) {
 	}
 	s.log.Debug("attempt ended", "notification", n.ID, "contact", n.Contact, "channel", n.Channel, "attempt", j.item.Attempt, "state", string(o.State), "reason", o.Reason)
 	if !s.ledger.done(k, o) {
+		if hold {
+			s.slots.give(n.Channel)
+		}
 		s.ended() // whoever asked settles it
 		return
 	}
-	s.enqueue(settlement{outcome: o, channel: n.Channel, received: j.item.Received, own: true})
+	s.enqueue(settlement{outcome: o, channel: n.Channel, received: j.item.Received, own: true, slot: hold})
 }
 
 // attempt looks the contact up once more and sends. A panic of a channel is an

@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,6 +43,12 @@ func (f *fakes) Propose(_ context.Context, body decision.Body) (agreement.Result
 	}
 	var r agreement.Result
 	for _, o := range body.(decision.Settle).Outcomes {
+		if slices.ContainsFunc(f.settled, func(was decision.Outcome) bool { // once an attempt, as the agreement has it
+			return was.Notification == o.Notification && was.Attempt == o.Attempt && was.By == o.By
+		}) {
+			r.Outcomes = append(r.Outcomes, agreement.Settled{Reason: agreement.ReasonSettled})
+			continue
+		}
 		f.settled = append(f.settled, o)
 		r.Outcomes = append(r.Outcomes, agreement.Settled{State: o.State})
 	}
@@ -161,6 +169,53 @@ func TestSendAndSettle(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A kill leaves in doubt what was handed over and not settled: of a channel
+// whose repetitions show, never more than its slots.
+func TestRule24_NoMoreInDoubtThanSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{fail: 1000} // the agreement has no leader
+		s := sender(t, f, "arezzo")
+		for i, c := range []string{"email", "email", "email", "webhook", "webhook", "webhook"} {
+			if !s.Reserve(c, false) {
+				t.Fatalf("no slot for %s", c)
+			}
+			one := item(c, false)
+			one.Notification.ID = fmt.Sprint("n", i)
+			s.Begin([]alerting.Item{one}, time.Now())
+		}
+		synctest.Wait()
+		if len(f.sent) != 6 {
+			t.Fatalf("%d sent, want all 6", len(f.sent))
+		}
+		if s.Reserve("email", false) {
+			t.Error("a mail's slot was given back before its outcome was recorded")
+		}
+		if !s.Reserve("webhook", false) {
+			t.Error("the slot of an idempotent channel was kept")
+		}
+		f.mu.Lock()
+		f.fail = 0
+		f.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		got := f.outcomes()
+		if len(got) != 6 || !s.Reserve("email", false) {
+			t.Fatalf("settled %d, want 6, and the slots given back", len(got))
+		}
+	})
+}
+
+// Where a repetition shows, the outcome is recorded before others.
+func TestOutcomesOfMailsGoFirst(t *testing.T) {
+	s := &Sender{outcomes: make([]settlement, settleAtOnce), outcomesFirst: []settlement{{channel: "email"}, {channel: "email"}}}
+	batch, more := s.nextOutcomes()
+	if len(batch) != settleAtOnce || batch[0].channel != "email" || batch[1].channel != "email" || batch[2].channel != "" || !more {
+		t.Errorf("batch of %d begins with %q, more %v; want the mails first", len(batch), batch[0].channel, more)
+	}
+	if batch, more = s.nextOutcomes(); len(batch) != 2 || more {
+		t.Errorf("then %d, more %v; want the last 2", len(batch), more)
+	}
 }
 
 // What is planned for a channel that the node was not configured for ends at

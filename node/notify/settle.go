@@ -14,6 +14,7 @@ type settlement struct {
 	channel  string
 	received time.Time
 	own      bool // of an attempt of this process
+	slot     bool // holds a slot of the channel until the agreement has answered
 }
 
 // settleAtOnce bounds the outcomes of one command.
@@ -23,11 +24,31 @@ const settleAtOnce = 64
 // agreement could not take now.
 const settleAgain = 500 * time.Millisecond
 
+// enqueue puts outcomes in line: those of channels that can't repeat unseen
+// before the others, since only their loss shows as a second message.
 func (s *Sender) enqueue(list ...settlement) {
 	s.mu.Lock()
-	s.outcomes = append(s.outcomes, list...)
+	for _, one := range list {
+		if s.idempotent(one.channel) {
+			s.outcomes = append(s.outcomes, one)
+		} else {
+			s.outcomesFirst = append(s.outcomesFirst, one)
+		}
+	}
 	s.mu.Unlock()
 	wake(s.settle)
+}
+
+// nextOutcomes takes a batch from the line; more tells that some are left.
+func (s *Sender) nextOutcomes() (batch []settlement, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, line := range []*[]settlement{&s.outcomesFirst, &s.outcomes} {
+		n := min(settleAtOnce-len(batch), len(*line))
+		batch = append(batch, (*line)[:n]...)
+		*line = (*line)[n:]
+	}
+	return batch, len(s.outcomesFirst)+len(s.outcomes) > 0
 }
 
 // settlers is how many proposals of outcomes are under way at once: a slow one
@@ -38,16 +59,11 @@ const settlers = 4
 // runSettler proposes outcomes, batched while a proposal is under way.
 func (s *Sender) runSettler(ctx context.Context) error {
 	for {
-		s.mu.Lock()
-		n := min(settleAtOnce, len(s.outcomes))
-		batch := s.outcomes[:n:n]
-		s.outcomes = s.outcomes[n:]
-		more := len(s.outcomes) > 0
-		s.mu.Unlock()
+		batch, more := s.nextOutcomes()
 		if more {
 			wake(s.settle) // another settler
 		}
-		if n == 0 {
+		if len(batch) == 0 {
 			select {
 			case <-s.settle:
 				continue
@@ -124,6 +140,9 @@ func (s *Sender) propose(ctx context.Context, batch []settlement) (later []settl
 // settled notes that the agreement has answered; state is empty when it recorded nothing.
 func (s *Sender) settled(one settlement, state decision.State) {
 	k := attemptKey{one.outcome.Notification, one.outcome.Attempt}
+	if one.slot {
+		s.slots.give(one.channel)
+	}
 	if one.own {
 		s.ledger.settled(k, time.Now())
 		s.ended()
