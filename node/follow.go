@@ -70,7 +70,7 @@ func followErasures(view *agreement.View, compact func(context.Context) error, e
 // checkFiles reads the whole journal once after a start. What it finds damaged
 // is named, nothing is deleted, and the node isn't ready until it was repaired:
 // it must not serve, or acknowledge beside, what it can't read (design, section 5).
-func checkFiles(verify func(context.Context) (journal.Report, error), damaged func(), e env.Env) func(context.Context) error {
+func checkFiles(verify func(context.Context) (journal.Report, error), damaged func(faults []string), e env.Env) func(context.Context) error {
 	return func(ctx context.Context) error {
 		report, err := verify(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -80,7 +80,7 @@ func checkFiles(verify func(context.Context) (journal.Report, error), damaged fu
 			e.Log.Error("a journal file is damaged; stop this node, move the file aside and start again: what it held is fetched from the other nodes", "fault", fault)
 		}
 		if len(report.Faults) > 0 {
-			damaged()
+			damaged(report.Faults)
 		}
 		<-ctx.Done()
 		return nil

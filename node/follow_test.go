@@ -87,7 +87,7 @@ func TestDamagedFileIsNamedAndTheNodeNotReady(t *testing.T) {
 		cancel()
 		return journal.Report{Faults: []string{"2026-11-24.db: record 23"}}, nil
 	}
-	if err := checkFiles(verify, func() { damaged = true }, e)(ctx); err != nil {
+	if err := checkFiles(verify, func([]string) { damaged = true }, e)(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if !damaged || !strings.Contains(log.String(), "2026-11-24.db: record 23") || !strings.Contains(log.String(), "move the file aside") {

@@ -33,8 +33,8 @@ type gate struct {
 	handOver   func(context.Context) error // Raft's leadership, to another voter; set in the wiring
 
 	draining atomic.Bool
-	measured atomic.Int64 // Offset at the last step
-	damaged  atomic.Bool  // a file of the journal failed its check
+	measured atomic.Int64             // Offset at the last step
+	damaged  atomic.Pointer[[]string] // files of the journal that failed their check, with what was found
 	verdict  atomic.Pointer[readiness.Verdict]
 	mu       sync.Mutex // guards core
 	core     readiness.Core
@@ -99,7 +99,7 @@ func (g *gate) gather(now time.Time) readiness.Facts {
 	return readiness.Facts{
 		Sites: len(configured), Answering: len(reachable), LeaderSeen: g.facts.leaderSeen(),
 		Member: slices.ContainsFunc(g.facts.view.Members(), func(m decision.Member) bool { return m.Node == g.node && m.Disk == g.disk }),
-		Caught: g.facts.view.Generation() > 0, Quarantine: g.facts.quarantined() > 0 || g.damaged.Load(),
+		Caught: g.facts.view.Generation() > 0, Quarantine: g.facts.quarantined() > 0 || g.damaged.Load() != nil,
 		DiskFree: share, DiskFloor: g.floor, Keys: key || g.facts.view.Generation() == 0,
 		ClockOff: g.Offset(), ClockBound: clockBound, Draining: g.draining.Load(),
 	}

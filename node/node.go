@@ -141,9 +141,15 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
 	serveCentral(lk, up, vapid)
-	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"), registry, report{
-		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, started: time.Now(),
-	}.now)
+	seen := report{
+		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts,
+		rumours: rumours, registry: registry, history: &history{}, started: time.Now(),
+	}
+	if err := registry.Register(collector{seen}); err != nil {
+		return err
+	}
+	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"),
+		status.Parts{Gather: registry, Verdict: gate.Verdict, Status: seen.now})
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}
@@ -154,7 +160,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func() { gate.damaged.Store(true) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run,
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {

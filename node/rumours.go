@@ -7,6 +7,7 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/cluster/gossip"
+	"vedetta/node/status"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -59,4 +60,26 @@ func (r rumours) Reload() error {
 		return nil
 	}
 	return r.g.Reload()
+}
+
+// status is what the report shows: hints by node.
+func (r rumours) status() (status.Gossip, map[string]*status.Hint) {
+	if r.g == nil {
+		return status.Gossip{}, nil
+	}
+	st := r.g.Status()
+	out := status.Gossip{Configured: true, Running: st.Running}
+	if st.Problem != "" {
+		out.Problem = &st.Problem
+	}
+	hints := map[string]*status.Hint{}
+	for _, h := range st.Hints {
+		if h.Heard {
+			hints[h.Node] = &status.Hint{
+				Alive: h.Alive, Since: *stamp(h.Since), Incarnation: h.Incarnation.String(), Started: *stamp(h.About.Started),
+				Version: h.About.Version, FormsMin: int(h.About.Forms.Min), FormsMax: int(h.About.Forms.Max),
+			}
+		}
+	}
+	return out, hints
 }

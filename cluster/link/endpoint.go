@@ -54,6 +54,7 @@ type peer struct {
 	conn    *connection
 	changed chan struct{} // closed when conn changes
 	site    string        // of the last certificate seen
+	expires time.Time     // of the same
 	problem string        // why there is no connection
 	last    time.Time     // last answer of the connection before
 }
@@ -218,7 +219,7 @@ func (e *endpoint) register(c *connection) *connection {
 	}
 	p.mu.Lock()
 	older := p.conn
-	p.conn, p.site, p.problem = c, c.id.Site, ""
+	p.conn, p.site, p.expires, p.problem = c, c.id.Site, c.certificateExpires(), ""
 	p.signal()
 	p.mu.Unlock()
 	e.env.Log.Info("link connected", "node", c.id.Name, "site", c.id.Site, "address", c.quic.RemoteAddr().String())

@@ -98,6 +98,8 @@ type PeerStatus struct {
 	Offset     time.Duration // its wall clock minus ours
 	LastAnswer time.Time     // of a ping, with monotonic reading; zero: never
 	Problem    string        // why it is not connected, if known
+
+	CertificateExpires time.Time // of the last certificate seen; zero before the first connection
 }
 
 func (e *endpoint) status() []PeerStatus {
@@ -105,7 +107,7 @@ func (e *endpoint) status() []PeerStatus {
 	for _, name := range slices.Sorted(maps.Keys(e.peers)) {
 		p := e.peers[name]
 		p.mu.Lock()
-		s := PeerStatus{Name: name, Site: p.site, Problem: p.problem, LastAnswer: p.last}
+		s := PeerStatus{Name: name, Site: p.site, Problem: p.problem, LastAnswer: p.last, CertificateExpires: p.expires}
 		c := p.conn
 		p.mu.Unlock()
 		if c != nil {

@@ -15,7 +15,7 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	connected := peerDesc("connected", "1 when the peer is connected.")
 	rtt := peerDesc("rtt_seconds", "Latest round trip of a ping.")
-	offset := peerDesc("clock_offset_seconds", "The peer's wall clock minus ours.")
+	offset := prometheus.NewDesc("vedetta_clock_offset_seconds", "The peer's wall clock minus ours.", []string{"peer"}, nil)
 	for _, s := range c.e.status() {
 		up := 0.0
 		if s.Connected {

@@ -14,7 +14,9 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+// newMetrics has a series for every channel and final state from the start, so
+// that a rule over them is never without data.
+func newMetrics(r prometheus.Registerer, channels []string) (*metrics, error) {
 	m := &metrics{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_notifications_total", Help: "Notifications that came to a final state, as settled by this node.",
@@ -23,6 +25,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "vedetta_notification_seconds", Help: "From the receipt of the message to the hand-over of a delivered notification.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 5, 10, 20, 60, 300, 3600},
 		}, []string{"channel"}),
+	}
+	for _, c := range channels {
+		m.seconds.WithLabelValues(c)
+		for _, state := range []decision.State{decision.StateDelivered, decision.StateRefused, decision.StateUnknown, decision.StateCancelled, decision.StateExpired} {
+			m.total.WithLabelValues(c, string(state))
+		}
 	}
 	return m, errors.Join(r.Register(m.total), r.Register(m.seconds))
 }

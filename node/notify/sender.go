@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,7 +116,7 @@ func New(cfg Config, p Parts, e env.Env) (*Sender, error) {
 			limits[name] = defaultSlots
 		}
 	}
-	m, err := newMetrics(e.Metrics)
+	m, err := newMetrics(e.Metrics, slices.Collect(maps.Keys(p.Channels)))
 	if err != nil {
 		return nil, fmt.Errorf("notify: metrics: %w", err)
 	}

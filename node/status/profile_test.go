@@ -15,7 +15,7 @@ import (
 func TestProfilesAreForLoopbackAndOffByDefault(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		ctx, stop := context.WithCancel(t.Context())
-		s, err := New(ctx, Config{Listen: "127.0.0.1:0", Profile: on}, env.Quiet(1), prometheus.NewRegistry(), func() Status { return Status{} })
+		s, err := New(ctx, Config{Listen: "127.0.0.1:0", Profile: on}, env.Quiet(1), Parts{Gather: prometheus.NewRegistry(), Status: func() Status { return Status{} }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,49 +25,6 @@ import (
 	"vedetta/node/readiness"
 )
 
-// Status is the JSON of /status; its keys are a promise.
-type Status struct {
-	Node               string             `json:"node"`
-	Site               string             `json:"site"`
-	PID                int                `json:"pid"`
-	Ready              bool               `json:"ready"`
-	Reasons            []readiness.Reason `json:"reasons"`
-	ListenersOpen      bool               `json:"listeners_open"`
-	LeaderOf           []int              `json:"leader_of"` // shards
-	AgreementLeader    *string            `json:"agreement_leader"`
-	Peers              []Peer             `json:"peers"`
-	Lags               map[string]Lag     `json:"lags"`
-	Version            string             `json:"version"`
-	ClusterVersion     int                `json:"cluster_version"`
-	UptimeSeconds      float64            `json:"uptime_seconds"`
-	DiskFreeBytes      int64              `json:"disk_free_bytes"`
-	CertificateExpires *string            `json:"certificate_expires"`
-	Incarnation        string             `json:"incarnation"`
-	Marks              map[string]Mark    `json:"marks"` // origin -> how far it is held here, and durable at a majority
-}
-
-// Peer is another node as this one sees it.
-type Peer struct {
-	Name        string   `json:"name"`
-	Site        string   `json:"site"`
-	Connected   bool     `json:"connected"`
-	RTT         *float64 `json:"rtt_seconds"`
-	ClockOffset *float64 `json:"clock_offset_seconds"`
-}
-
-// Lag is how far a follower is behind.
-type Lag struct {
-	Entries uint64  `json:"entries"`
-	Seconds float64 `json:"seconds"`
-}
-
-// Mark is how far an origin is held.
-type Mark struct {
-	Flushed uint64 `json:"flushed"`
-	Durable uint64 `json:"durable"`
-	Hash    string `json:"hash"` // running hash at Flushed, hex
-}
-
 // Config is where and to whom it answers.
 type Config struct {
 	Listen  string
@@ -75,23 +32,34 @@ type Config struct {
 	Profile bool   // serve /debug/pprof/ too, to loopback only
 }
 
-// Server answers the endpoints. Snapshot is asked at every request.
+// Parts are what is asked at every request.
+type Parts struct {
+	Gather  prometheus.Gatherer
+	Verdict func() readiness.Verdict // for /readyz, which is asked often
+	Status  func() Status
+}
+
+// Server answers the endpoints.
 type Server struct {
 	cfg      Config
 	env      env.Env
-	gather   prometheus.Gatherer
-	snapshot func() Status
+	parts    Parts
+	page     *page
 	listener net.Listener
 }
 
 // New binds the address, so that a taken port is known before anything starts;
 // Run serves.
-func New(ctx context.Context, cfg Config, e env.Env, gather prometheus.Gatherer, snapshot func() Status) (*Server, error) {
+func New(ctx context.Context, cfg Config, e env.Env, parts Parts) (*Server, error) {
+	pg, err := newPage()
+	if err != nil {
+		return nil, err
+	}
 	l, err := e.Net.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("status.listen %s: %w", cfg.Listen, err)
 	}
-	return &Server{cfg: cfg, env: e, gather: gather, snapshot: snapshot, listener: l}, nil
+	return &Server{cfg: cfg, env: e, parts: parts, page: pg, listener: l}, nil
 }
 
 // Run serves until ctx ends.
@@ -99,7 +67,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.gather, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.parts.Gather, promhttp.HandlerOpts{})))
 	mux.Handle("GET /status", s.managed(http.HandlerFunc(s.status)))
 	if s.cfg.Profile {
 		runtime.SetMutexProfileFraction(20)
@@ -122,12 +90,12 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	st := s.snapshot()
+	v := s.parts.Verdict()
 	code := http.StatusOK
-	if !st.Ready {
+	if !v.Ready {
 		code = http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, map[string]any{"ready": st.Ready, "reasons": st.Reasons})
+	writeJSON(w, code, map[string]any{"ready": v.Ready, "reasons": v.Reasons})
 }
 
 // loopback lets nobody else pass: a profile shows what is in memory.
@@ -159,9 +127,9 @@ func (s *Server) managed(next http.Handler) http.Handler {
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	st := s.snapshot()
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		if err := writePage(w, st); err != nil {
+	st := s.parts.Status()
+	if wantsPage(r) {
+		if err := s.page.write(w, r, st); err != nil {
 			s.env.Log.Warn("status page not written", "error", err)
 		}
 		return

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,46 +14,176 @@ import (
 	"vedetta/node/readiness"
 )
 
-func TestPageStyleHash(t *testing.T) {
-	m := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindStringSubmatch(pageText)
-	sum := sha256.Sum256([]byte(m[1]))
-	if got := base64.StdEncoding.EncodeToString(sum[:]); got != pageStyleHash {
-		t.Errorf("page.html's style changed: set pageStyleHash to %s", got)
+// healthy is a node whose world is in order; cutOff one that hears nobody.
+func healthy() Status {
+	return Status{
+		Node: "arezzo", Site: "arezzo", PID: 7, Ready: true, ListenersOpen: true, Reasons: []readiness.Reason{}, LeaderOf: []int{0, 1},
+		AgreementLeader: new("roubaix"), AgreementTerm: new(uint64(3)), AgreementSeen: new(0.1), Version: "abc", ClusterVersion: 1,
+		UptimeSeconds: 90_061, Time: "2026-11-24T20:00:00.000Z", CertificateExpires: new("2028-11-24T20:00:00.000Z"), CertificateWarns: 30 * 86400,
+		Sites:  []Site{{"arezzo", []string{"arezzo"}, true}, {"roubaix", []string{"roubaix"}, true}},
+		Shards: []Led{{new("arezzo"), 2, []string{"0-1"}}, {new("roubaix"), 62, []string{"2-63"}}}, Gossip: Gossip{Configured: true, Running: true},
+		Peers: []Peer{{
+			Name: "roubaix", Site: "roubaix", Connected: true, RTT: new(0.024), ClockOffset: new(-0.0012), LastAnswer: new(0.2),
+			CertificateExpires: new("2028-11-24T20:00:00.000Z"), Copies: &Copies{Counted: true},
+			Hint: &Hint{Alive: true, Since: "2026-11-24T19:00:00.000Z", Started: "2026-11-24T18:00:00.000Z", Version: "abc", FormsMin: 1, FormsMax: 1},
+		}},
+		Lags:          map[string]Lag{"alerting": {new(uint64(0)), new(0.0)}, "uplink": {new(uint64(12345)), new(0.5)}, "peer roubaix": {new(uint64(0)), new(0.0)}},
+		DiskFreeBytes: new(int64(5 << 30)), Disk: Disk{new(int64(5 << 30)), new(int64(10 << 30)), new(0.5), 0.1},
+		Clock: Clock{new(0.0004), 2}, Flush: &Flush{100, 0.002, new(0.0016), new(0.0064)},
+		Quarantined: []Isolation{}, DamagedFiles: []string{}, Marks: map[string]Mark{"arezzo.1-0000000000000001": {Flushed: 5, Durable: 5}},
 	}
 }
 
-func TestStatusAsJSONAndPage(t *testing.T) {
-	st := Status{Node: "arezzo", Site: "arezzo", Reasons: []readiness.Reason{readiness.NoMajority},
-		LeaderOf: []int{}, Peers: []Peer{{Name: "roubaix"}}, Lags: map[string]Lag{"uplink": {Entries: 3}}}
-	s := &Server{env: env.Quiet(1), snapshot: func() Status { return st }}
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", "/status", nil)
-	s.status(w, r)
-	var got map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+func cutOff() Status {
+	st := healthy()
+	st.Ready, st.ListenersOpen, st.Reasons = false, false, []readiness.Reason{readiness.NoMajority}
+	st.AgreementLeader, st.AgreementTerm, st.AgreementSeen, st.DiskFreeBytes = nil, nil, nil, nil
+	st.Shards = []Led{{nil, 64, []string{"0-63"}}}
+	st.Sites[1].Answered = false
+	p := &st.Peers[0]
+	p.Connected, p.RTT, p.ClockOffset, p.Problem, p.LastAnswer = false, nil, nil, new("no answer to pings for 2s"), new(75.0)
+	p.Copies = nil
+	st.Lags["peer roubaix"] = Lag{}
+	st.Disk, st.Clock.Offset, st.Flush = Disk{FloorShare: 0.1}, nil, nil
+	return st
+}
+
+func get(t *testing.T, st Status, target string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	pg, err := newPage()
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"node", "site", "pid", "ready", "leader_of", "peers", "lags", "version", "cluster_version", "uptime_seconds", "disk_free_bytes", "certificate_expires"} {
-		if _, ok := got[key]; !ok {
-			t.Errorf("/status lacks %q", key)
+	s := &Server{env: env.Quiet(1), page: pg, parts: Parts{
+		Status: func() Status { return st }, Verdict: func() readiness.Verdict { return readiness.Verdict{Ready: st.Ready, Reasons: st.Reasons} }}}
+	r := httptest.NewRequest("GET", target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	if strings.HasPrefix(target, "/readyz") {
+		s.readyz(w, r)
+	} else {
+		s.status(w, r)
+	}
+	return w
+}
+
+// TestJSONKeys holds the promised keys, and that lists are never null.
+func TestJSONKeys(t *testing.T) {
+	for name, st := range map[string]Status{"healthy": healthy(), "cut off": cutOff()} {
+		w := get(t, st, "/status", "Accept", "*/*")
+		var got map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Header().Get("Content-Type") != "application/json" {
+			t.Fatalf("%s: %v, %s", name, err, w.Header())
+		}
+		for _, key := range []string{"node", "site", "pid", "ready", "leader_of", "peers", "lags", "version", "cluster_version", "uptime_seconds", "disk_free_bytes", "certificate_expires"} {
+			if _, ok := got[key]; !ok {
+				t.Errorf("%s: /status lacks %q", name, key)
+			}
+		}
+		peer := got["peers"].([]any)[0].(map[string]any)
+		for _, key := range []string{"name", "site", "connected", "rtt_seconds", "clock_offset_seconds"} {
+			if _, ok := peer[key]; !ok {
+				t.Errorf("%s: a peer lacks %q", name, key)
+			}
+		}
+		for follower, lag := range got["lags"].(map[string]any) {
+			l := lag.(map[string]any)
+			_, entries := l["entries"]
+			_, seconds := l["seconds"]
+			if len(l) != 2 || !entries || !seconds {
+				t.Errorf("%s: lag of %s is %v, want entries and seconds", name, follower, l)
+			}
+		}
+		for _, list := range []string{"reasons", "leader_of", "peers", "sites", "shards", "quarantined", "damaged_files"} {
+			if _, ok := got[list].([]any); !ok {
+				t.Errorf("%s: %s is %v, want a list", name, list, got[list])
+			}
 		}
 	}
-	w = httptest.NewRecorder()
-	r.Header.Set("Accept", "text/html")
-	s.status(w, r)
-	if !strings.Contains(w.Body.String(), "Not ready") || !strings.Contains(w.Body.String(), "no_majority") {
-		t.Errorf("page: %s", w.Body.String())
+}
+
+func TestReadyz(t *testing.T) {
+	if w := get(t, cutOff(), "/readyz"); w.Code != 503 || !strings.Contains(w.Body.String(), `"no_majority"`) {
+		t.Errorf("readyz %d %s", w.Code, w.Body.String())
 	}
-	w = httptest.NewRecorder()
-	s.readyz(w, r)
-	if w.Code != 503 || !strings.Contains(w.Body.String(), `"no_majority"`) {
+	if w := get(t, healthy(), "/readyz"); w.Code != 200 || !strings.Contains(w.Body.String(), `"ready": true`) {
 		t.Errorf("readyz %d %s", w.Code, w.Body.String())
 	}
 }
 
+// TestPageSaysHowThingsStand in both languages.
+func TestPageSaysHowThingsStand(t *testing.T) {
+	disagreeing := healthy()
+	disagreeing.Peers[0].Hint.Alive = false
+	ending := healthy()
+	ending.CertificateExpires = new("2026-12-01T20:00:00.000Z")
+	ending.Peers[0].CertificateExpires = new("2026-11-20T20:00:00.000Z")
+	full := healthy()
+	full.Disk.FreeShare = new(0.12)
+	for _, tt := range []struct {
+		name string
+		st   Status
+		lang string
+		want []string
+		not  []string
+	}{
+		{"healthy", healthy(), "en", []string{"Ready.", "Nothing else needs attention", "2 of 2 datacenters", "round trip 24.0 ms", "1 d 1 h", "−1.2 ms", "12\u202f345", "2-63", "5.0 GiB free of 10.0 GiB (50 %)", "99 of 100 within 6.4 ms", "2028-11-24"}, []string{"unknown", "differs from the link", "Not ready"}},
+		{"healthy", healthy(), "it", []string{"Pronto.", "2 datacenter su 2", "andata e ritorno 24,0 ms", "5,0 GiB liberi"}, []string{"sconosciuto", "Ready"}},
+		{"cut off", cutOff(), "en", []string{"Not ready: this node acknowledges nobody", "cannot reach a majority", "firewall", "ports are closed", "nobody known", "64 shards are led by nobody", "last answer 1 min 15 s ago", "no answer to pings", "unknown", "differs from the link", "Gossip believes roubaix alive"}, []string{"no_majority", "Ready."}},
+		{"cut off", cutOff(), "it", []string{"Non pronto", "firewall", "sconosciuto", "Il gossip crede vivo roubaix"}, nil},
+		{"gossip lies", disagreeing, "en", []string{"Ready.", "Gossip believes roubaix dead, but the link to it works", "differs from the link"}, nil},
+		{"certificates", ending, "en", []string{"certificate: until 2026-12-01 20:00 UTC (7 days)", "The certificate of roubaix: ended on 2026-11-20", "vedettactl pki issue"}, nil},
+		{"disk", full, "en", []string{"12 % is free, below 10 %"}, nil},
+	} {
+		body := get(t, tt.st, "/status?lang="+tt.lang, "Accept", "text/html,application/xhtml+xml").Body.String()
+		for _, text := range tt.want {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s in %s: lacks %q", tt.name, tt.lang, text)
+			}
+		}
+		for _, text := range append(tt.not, "%!", "<no value>", "MISSING") {
+			if strings.Contains(body, text) {
+				t.Errorf("%s in %s: shows %q", tt.name, tt.lang, text)
+			}
+		}
+	}
+}
+
+// TestPolicy: no script, nothing from elsewhere, and the style that is there is the one allowed.
+func TestPolicy(t *testing.T) {
+	w := get(t, healthy(), "/status", "Accept", "text/html")
+	body, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
+	_, rest, _ := strings.Cut(body, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if !strings.Contains(policy, "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"';") {
+		t.Errorf("policy %q doesn't allow the page's own style", policy)
+	}
+	for _, no := range []string{"<script", " style=", " onclick=", "http://", "https://"} {
+		if strings.Contains(body, no) {
+			t.Errorf("the page holds %q", no)
+		}
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	for _, tt := range []struct{ query, accept, want string }{
+		{"", "", "en"}, {"", "it", "it"}, {"", "it-IT,it;q=0.9,en;q=0.8", "it"}, {"", "fr, de;q=0.9", "en"},
+		{"", "en;q=0.3, it;q=0.7", "it"}, {"", "it;q=x, en;q=0.1", "en"}, {"?lang=it", "en", "it"}, {"?lang=en", "it", "en"}, {"?lang=xx", "it", "it"},
+	} {
+		r := httptest.NewRequest("GET", "/status"+tt.query, nil)
+		r.Header.Set("Accept-Language", tt.accept)
+		if got := language(r); got != tt.want {
+			t.Errorf("%q with %q: %s, want %s", tt.query, tt.accept, got, tt.want)
+		}
+	}
+}
+
 func TestManagementIsForLoopbackOrToken(t *testing.T) {
-	s := &Server{cfg: Config{Token: "t0ken"}, env: env.Quiet(1), snapshot: func() Status { return Status{} }}
-	h := s.managed(httptestHandler(s))
+	s := &Server{cfg: Config{Token: "t0ken"}, env: env.Quiet(1), parts: Parts{Status: func() Status { return Status{} }}}
+	h := s.managed(http.HandlerFunc(s.status))
 	for _, tt := range []struct {
 		from, auth string
 		want       int
@@ -72,4 +202,16 @@ func TestManagementIsForLoopbackOrToken(t *testing.T) {
 	}
 }
 
-func httptestHandler(s *Server) http.HandlerFunc { return s.status }
+// TestWarningsGravestFirst: damage stands above a slow follower.
+func TestWarningsGravestFirst(t *testing.T) {
+	st := healthy()
+	st.DamagedFiles, st.Lags["uplink"] = []string{"2026-11-24.db: record 23"}, Lag{new(uint64(9)), new(99.0)}
+	all, err := loadWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := warnings(st, all["en"])
+	if len(got) != 2 || !strings.Contains(got[0], "record 23") || !slices.Contains(got[1:], "Central: not yet confirmed: 9 entries behind, for 1 min 39 s.") {
+		t.Errorf("warnings %q", got)
+	}
+}
