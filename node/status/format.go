@@ -12,7 +12,7 @@ import (
 func (w words) functions() template.FuncMap {
 	return template.FuncMap{
 		"t": w.t, "duration": w.duration, "ago": w.ago, "size": w.size, "share": w.share,
-		"offset": w.offset, "day": w.day, "number": w.number, "list": w.list, "agrees": agrees, "follower": w.follower,
+		"offset": w.offset, "day": w.day, "number": w.number, "list": w.list, "moment": moment, "agrees": agrees, "follower": w.follower,
 		"pointer": func(v float64) *float64 { return &v },
 		"led":     func(st shown, node string) int { return ledBy(st.Status, node) },
 		"other":   func(code string) string { return languages[(slices.Index(languages, code)+1)%len(languages)] },
@@ -136,6 +136,15 @@ func (w words) number(v any) string {
 		s = s[:i] + "\u202f" + s[i:]
 	}
 	return s
+}
+
+// moment writes a stamp with seconds in UTC.
+func moment(stamp string) string {
+	at, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		return stamp
+	}
+	return at.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 func (w words) list(v []string) string { return strings.Join(v, ", ") }

@@ -129,8 +129,8 @@ func TestPageSaysHowThingsStand(t *testing.T) {
 		want []string
 		not  []string
 	}{
-		{"healthy", healthy(), "en", []string{"Ready.", "Nothing else needs attention", "2 of 2 datacenters", "round trip 24.0 ms", "1 d 1 h", "−1.2 ms", "12\u202f345", "2-63", "5.0 GiB free of 10.0 GiB (50 %)", "99 of 100 within 6.4 ms", "2028-11-24"}, []string{"unknown", "differs from the link", "Not ready"}},
-		{"healthy", healthy(), "it", []string{"Pronto.", "2 datacenter su 2", "andata e ritorno 24,0 ms", "5,0 GiB liberi"}, []string{"sconosciuto", "Ready"}},
+		{"healthy", healthy(), "en", []string{"Ready.", "Nothing else needs attention", "Datacenters that answer: 2 of 2", "round trip 24.0 ms", "1 d 1 h", "−1.2 ms", "12\u202f345", "2-63", "5.0 GiB free of 10.0 GiB (50 %)", "99 of 100 within 6.4 ms", "2028-11-24"}, []string{"unknown", "differs from the link", "Not ready"}},
+		{"healthy", healthy(), "it", []string{"Pronto.", "Datacenter che rispondono: 2 su 2", "andata e ritorno 24,0 ms", "5,0 GiB liberi"}, []string{"sconosciuto", "Ready"}},
 		{"cut off", cutOff(), "en", []string{"Not ready: this node acknowledges nobody", "cannot reach a majority", "firewall", "ports are closed", "nobody known", "64 shards are led by nobody", "last answer 1 min 15 s ago", "no answer to pings", "unknown", "differs from the link", "Gossip believes roubaix alive"}, []string{"no_majority", "Ready."}},
 		{"cut off", cutOff(), "it", []string{"Non pronto", "firewall", "sconosciuto", "Il gossip crede vivo roubaix"}, nil},
 		{"gossip lies", disagreeing, "en", []string{"Ready.", "Gossip believes roubaix dead, but the link to it works", "differs from the link"}, nil},

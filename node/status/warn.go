@@ -33,8 +33,16 @@ func warnings(st Status, w words) []string {
 	for _, l := range st.Shards {
 		say(l.Node == nil, "warn.nobody_leads", l.Count)
 	}
+	answered := 0
 	for _, s := range st.Sites {
-		say(!s.Answered, "warn.site", s.Name)
+		if s.Answered {
+			answered++
+		}
+	}
+	for _, s := range st.Sites {
+		majority := answered > len(st.Sites)/2
+		say(!s.Answered && majority, "warn.site", s.Name)
+		say(!s.Answered && !majority, "warn.site_alone", s.Name)
 	}
 	for _, p := range st.Peers {
 		if !p.Connected {
