@@ -108,7 +108,7 @@ func (b *batch) verdict(d decision.Record, k seal.Key) (waits, error) {
 		case d.Part > 0 && ruling == "":
 			return waits("ruling " + v.Entry.String()), nil // the verdict itself still waits
 		case d.Part > 0:
-			return b.plan(d, k)
+			return b.part(d, k)
 		case ruling != "":
 			return "", nil // decided once
 		}
@@ -150,10 +150,20 @@ func (b *batch) wakePlan(v *decision.Verdict) error {
 	return nil
 }
 
-// plan writes a further part of a long plan, whose verdict is here.
-func (b *batch) plan(d decision.Record, k seal.Key) (waits, error) {
-	if err := b.putPlan(d, k); err != nil {
-		return "", err
+// part writes a further part of a long verdict, whose beginning is here.
+func (b *batch) part(d decision.Record, k seal.Key) (waits, error) {
+	if len(d.Verdict.Events) == 0 {
+		if err := b.putPlan(d, k); err != nil {
+			return "", err
+		}
+		return "", b.wakePlan(d.Verdict)
+	}
+	msg, w, err := b.message(d.Verdict)
+	if w == "" && err == nil {
+		w, err = b.events(d, k, msg)
+	}
+	if w != "" || err != nil {
+		return w, err
 	}
 	return "", b.wakePlan(d.Verdict)
 }

@@ -125,6 +125,32 @@ func TestRule22_ErasedIsSealedByTheDay(t *testing.T) {
 	}
 }
 
+// Events that stand in a further part are shown like the first.
+func TestManyEventsInParts(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := centraltest.NewService(t, at)
+		a := burglary("limburg")
+		p := a.Message(s.Mesh)
+		a.Verdict(s.Mesh, p)
+		n := decision.Notification{Event: decision.EventID(p, 1), Contact: centraltest.Contact, Channel: "sms", Address: "a-sms", Rule: "r-all"}
+		n.ID = decision.NotificationID(n)
+		second := a.Event
+		second.Index, second.Zone = 1, "007"
+		s.Mesh.Decision(1, at, decision.Record{Customer: centraltest.Customer, Part: 1, Verdict: &decision.Verdict{Entry: p, Customer: centraltest.Customer,
+			Panel: centraltest.House, Ruling: decision.RulingEvents, Events: []decision.Event{second}, Plan: []decision.Notification{n}}})
+		centraltest.Settle(s.Mesh, at, n.ID, 1, decision.StateDelivered, "")
+		r := s.Mesh.Records()
+		if late { // the entry comes last
+			apply(t, s, r[1:])
+			r = r[:1]
+		}
+		apply(t, s, r)
+		if got := transcript(t, s); strings.Count(got, "BA") != 2 || !strings.Contains(got, "sms:delivered/1") || waiting(t, s) != 0 {
+			t.Errorf("late %v: %s %v", late, got, awaits(t, s))
+		}
+	}
+}
+
 // The further parts of a long plan are kept too, also when they wait.
 func TestLongPlanInParts(t *testing.T) {
 	for _, late := range []bool{false, true} {

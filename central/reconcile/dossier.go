@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"vedetta/central/history"
@@ -148,14 +149,22 @@ func (j *judge) absence(kind Kind, place, customer, expected, found string) {
 	}
 }
 
-// verdict is the first one about the entry: it is decided once.
+// verdict is the first one about the entry, for it is decided once, with the
+// events of its further parts.
 func (j *judge) verdict() *decision.Verdict {
+	var whole *decision.Verdict
 	for _, d := range j.d.Decided {
-		if d.Verdict != nil && d.Part == 0 {
-			return d.Verdict
+		switch {
+		case d.Verdict == nil:
+		case d.Part == 0 && whole == nil:
+			v := *d.Verdict
+			v.Events = slices.Clone(v.Events)
+			whole = &v
+		case d.Part > 0 && whole != nil:
+			whole.Events = append(whole.Events, d.Verdict.Events...)
 		}
 	}
-	return nil
+	return whole
 }
 
 // undecided: nothing was decided, so nothing may be shown, and not for long.

@@ -165,6 +165,18 @@ open outcome_unclaimed %s: want a claim before the outcome, found an outcome of 
 open outcome_unclaimed %s: want a claim before the outcome, found an outcome of attempt 2 without a claim`, ids[1], ids[0]))
 }
 
+// Events that stand in a further part of a long verdict are decided like the first.
+func TestEventsInParts(t *testing.T) {
+	b := newBench(t, reconcile.Config{})
+	place, _ := b.alarm(ok, ok)
+	b.Mesh.Decision(1, time.Now(), decision.Record{Customer: centraltest.Customer, Part: 1, Verdict: &decision.Verdict{Entry: position(t, place), Customer: centraltest.Customer,
+		Panel: centraltest.House, Ruling: decision.RulingEvents, Events: []decision.Event{{Index: 1, Standard: "SIA-DCS", Code: "BA", Category: "burglary", Qualifier: "new", Zone: "4"}}}})
+	b.apply()
+	b.want(b.faults(), "")
+	b.write(`DELETE FROM events WHERE id = ?1`, place+".1")
+	b.want(b.faults(), "open event_missing "+place+".1: want an event, found nothing")
+}
+
 // A decision about an entry that never came is found.
 func TestDecidedWithoutAnEntry(t *testing.T) {
 	b := newBench(t, reconcile.Config{})

@@ -38,11 +38,12 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 	}
 
 	result := Result{}
-	verdicts := make([]uint64, len(entries)) // number of each verdict's record
+	verdicts := make([]uint64, len(entries)) // number of each verdict's first record
+	parts := make([]map[string]int, len(entries))
 	b.drafts = slices.Grow(b.drafts, len(entries))
 	for i, v := range entries {
 		verdicts[i] = s.tail.Number + uint64(len(b.drafts)) + 1
-		addVerdict(b, d.Shard, &entries[i])
+		parts[i] = addVerdict(b, d.Shard, &entries[i])
 		for j, n := range d.Entries[i].Plan {
 			switch {
 			case !n.Claimed:
@@ -69,7 +70,7 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 	w.keep()
 	for i, v := range entries {
 		for _, n := range v.Plan {
-			s.plan(d.Fence, v, verdicts[i], n)
+			s.plan(d.Fence, v, verdicts[i]+uint64(parts[i][n.Event]), n)
 		}
 	}
 	return result, nil
@@ -178,29 +179,67 @@ func (w *windows) see(v decision.Verdict) *Refusal {
 	return nil
 }
 
-// planBytes is how much of a plan goes into one record.
-const planBytes = maxPlain / 2
+// partBytes is how much of a verdict's events, and of its plan, go into one record.
+const partBytes = maxPlain / 2
 
-// addVerdict drafts a verdict's record, and further parts for a long plan.
-func addVerdict(b *batch, shard byte, v *decision.Verdict) {
+// addVerdict drafts a verdict's record, and further parts for one that is too
+// long for it: first the rest of its events, then that of its plan. It tells by
+// event id in which part an event stands, when that isn't the first.
+func addVerdict(b *batch, shard byte, v *decision.Verdict) (parts map[string]int) {
 	var id mesh.Identity
 	copy(id[:], v.Identity)
-	if len(v.Plan) == 0 {
+	if len(v.Plan) == 0 && fitting(v.Events, eventBytes) >= len(v.Events) {
 		b.add(draft{shard: shard, identity: id, record: decision.Record{Customer: v.Customer, Verdict: v}})
-		return
+		return nil
 	}
-	rest := v.Plan
-	for part := 0; part == 0 || len(rest) > 0; part++ {
+	events, plan := v.Events, v.Plan
+	for part := 0; part == 0 || len(events)+len(plan) > 0; part++ {
 		piece := *v
-		if part > 0 {
-			piece.Events = nil
+		n := fitting(events, eventBytes)
+		piece.Events, events = events[:n:n], events[n:]
+		for i := range piece.Events {
+			if part > 0 {
+				if parts == nil {
+					parts = map[string]int{}
+				}
+				parts[decision.EventID(v.Entry, piece.Events[i].Index)] = part
+			}
 		}
-		n, size := 0, 0
-		for n < len(rest) && (n == 0 || size < planBytes) {
-			size += 256 + len(rest[n].Event) + len(rest[n].Contact) + len(rest[n].Address) + len(rest[n].Rule)
-			n++
+		n = 0
+		if len(events) == 0 {
+			n = fitting(plan, planBytes)
 		}
-		piece.Plan, rest = rest[:n], rest[n:]
+		piece.Plan, plan = plan[:n:n], plan[n:]
 		b.add(draft{shard: shard, identity: id, record: decision.Record{Customer: v.Customer, Part: part, Verdict: &piece}})
 	}
+	return parts
+}
+
+// fitting is how many of list go into one record; at least one.
+func fitting[T any](list []T, bytes func(*T) int) int {
+	n, size := 0, 0
+	for n < len(list) && (n == 0 || size < partBytes) {
+		size += bytes(&list[n])
+		n++
+	}
+	return n
+}
+
+func planBytes(n *decision.Notification) int {
+	return 256 + len(n.Event) + len(n.Contact) + len(n.Address) + len(n.Rule)
+}
+
+func eventBytes(e *decision.Event) int {
+	n := 256 + len(e.Standard) + len(e.Code) + len(e.Qualifier) + len(e.Category)
+	for _, s := range []string{e.Partition, e.Zone, e.ZoneName, e.User, e.Text} {
+		n += len(s)
+		for i := range len(s) {
+			if s[i] < ' ' { // spelled \u00xx
+				n += 5
+			} else if s[i] == '"' || s[i] == '\\' || s[i] >= 0x80 { // the last may be no UTF-8
+				n += 2
+			}
+		}
+	}
+	return n
 }

@@ -16,7 +16,7 @@ type Open struct {
 	Customer              string    `json:"customer"`
 	Panel                 string    `json:"panel"` // roster id
 	Shard                 byte      `json:"shard"`
-	Verdict               uint64    `json:"verdict"` // number, in the agreement's origin, of the decision that planned it
+	Verdict               uint64    `json:"verdict"` // number, in the agreement's origin, of the record that holds its event
 	OpenedMs              int64     `json:"opened"`  // agreement's clock
 	Attempts              []Attempt `json:"attempts,omitempty"`
 }

@@ -3,6 +3,7 @@ package agreement
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -598,4 +599,36 @@ func TestRule18_LateRefusalBeforeASecondAttempt(t *testing.T) {
 	m.ok(settle(o))
 	equal(t, "late refusal", m.ok(settle(outcome(id, 1, arezzo, decision.StateRefused))).Outcomes[0].State, decision.StatePending)
 	equal(t, "claimed anew", m.ok(decision.Claim{Fence: f, Notifications: []string{id}}).Claims[0].Attempt, 2)
+}
+
+// A message may report more events than one record holds: none is lost, and each
+// step finds its event in the record that it names.
+func TestRule14_ManyEventsTakeSeveralRecords(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 0, false)
+	v.Events, v.Plan = nil, nil
+	for i := range 1365 { // the most that a frame can hold
+		v.Events = append(v.Events, decision.Event{Index: i, Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", ZoneName: strings.Repeat("\x01", 200)})
+		if i%10 == 0 {
+			n := decision.Notification{Event: decision.EventID(v.Entry, i), Contact: "k1", Channel: "email", Address: "a1", Rule: "r1", DueMs: start}
+			n.ID = decision.NotificationID(n)
+			v.Plan = append(v.Plan, n)
+		}
+	}
+	m.ok(m.decide(5, v))
+	found := map[string]uint64{} // event -> record
+	seen := 0
+	for i, r := range m.said() {
+		equal(t, "part", r.Part, i)
+		for _, e := range r.Verdict.Events {
+			equal(t, "index", e.Index, seen)
+			seen++
+			found[decision.EventID(v.Entry, e.Index)] = m.records[i].Number
+		}
+	}
+	equal(t, "events", seen, 1365)
+	equal(t, "steps", len(m.s.open), len(v.Plan))
+	for _, o := range m.s.open {
+		equal(t, "record of the step's event", o.Verdict, found[o.Event])
+	}
 }

@@ -31,7 +31,7 @@
 // with padding; in strings only quote, backslash and U+0000 to U+001F are
 // escaped, the first two by a backslash, the others as \u00xx in lower case; a
 // byte that is no UTF-8 becomes U+FFFD. Exactly one of verdict, claimed,
-// settled, destroyed is there. A verdict whose plan is too long for one record
-// is followed by records that carry the rest: part 1, 2, ..., with the same
-// entry and ruling, more of the plan and no events.
+// settled, destroyed is there. A verdict that is too long for one record is
+// followed by records that carry the rest: part 1, 2, ..., with the same entry
+// and ruling, more of the events, and when they are all there, of the plan.
 package decision

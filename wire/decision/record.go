@@ -16,7 +16,7 @@ type Record struct {
 	Version   int        `json:"v"`
 	ClockMs   int64      `json:"clock"` // agreement's clock when it was applied
 	Customer  string     `json:"customer,omitempty"`
-	Part      int        `json:"part,omitempty"`      // from 1: more of the plan of the verdict before
+	Part      int        `json:"part,omitempty"`      // from 1: more of the events and the plan of the verdict before
 	Verdict   *Verdict   `json:"verdict,omitempty"`   // about one entry, with events and plan
 	Claimed   *Claimed   `json:"claimed,omitempty"`   // one attempt begun
 	Settled   *Settled   `json:"settled,omitempty"`   // one attempt ended
