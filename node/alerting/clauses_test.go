@@ -2,11 +2,13 @@ package alerting
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"vedetta/cluster/consensus"
 	"vedetta/node/agreement"
 	"vedetta/node/identity"
 	"vedetta/wire/decision"
@@ -507,5 +509,99 @@ func TestRule05_a_mark_below_the_cursor(t *testing.T) {
 		w.journal.setDurable(origin("arezzo", 1), 2)
 		time.Sleep(time.Second)
 		w.wantSent("ann email BA 1", "ann email BA 1")
+	})
+}
+
+// A frame may report more than a thousand events: all are decided, and what is
+// planned beyond the bound is said, life safety first.
+func TestRule22_nothing_is_left_out_without_a_word(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.hand.free = 5000
+		w.assign(w.self)
+		w.sends(w.self, 1, "#1234|Nri1"+strings.Repeat("/BA", 1200)+"/FA")
+		time.Sleep(5 * time.Second)
+		o, n := w.view.Decided()
+		records, err := w.journal.Read(o, 1, n, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes := map[string]int{}
+		for _, r := range records {
+			rec, _, err := w.follower.openDecision(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rec.Verdict != nil {
+				for _, e := range rec.Verdict.Events {
+					codes[e.Code]++
+				}
+			}
+		}
+		if codes["BA"] != 1200 || codes["FA"] != 1 || codes[CodeCut] != 1 {
+			t.Errorf("decided events %v, want 1200 BA, FA and %s", codes, CodeCut)
+		}
+		sent := map[string]int{}
+		for _, i := range w.hand.sent() {
+			sent[i.Event.Code]++
+		}
+		if sent["BA"] != MaxPlan-1 || sent["FA"] != 1 || sent[CodeCut] != 1 {
+			t.Errorf("sent %v, want FA, %s and the rest of %d", sent, CodeCut, MaxPlan)
+		}
+	})
+}
+
+// A command that the log never takes is made smaller, and what is too large
+// alone goes to the operator; nothing stands still.
+func TestRule22_a_command_too_large_is_halved(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		tries := 0
+		w.proposer = proposes(func(ctx context.Context, body decision.Body) (agreement.Result, error) {
+			if d, ok := body.(decision.Decide); ok {
+				for _, v := range d.Entries {
+					if tries++; len(d.Entries) > 3 || v.Sequence == 7 && v.Ruling == decision.RulingEvents {
+						return agreement.Result{}, fmt.Errorf("proposal: %w", consensus.ErrTooLarge)
+					}
+				}
+			}
+			return w.raft.Propose(ctx, body)
+		})
+		w.restart(w.self)
+		for n := range 20 {
+			w.sends(w.self, n+1, burglary)
+		}
+		w.assign(w.self)
+		time.Sleep(2 * time.Second)
+		verdicts := w.verdicts()
+		if len(verdicts) != 20 || tries > 200 {
+			t.Fatalf("%d decided after %d tries, want 20", len(verdicts), tries)
+		}
+		for _, v := range verdicts {
+			if want := v.Entry.Number == 7; (v.Ruling == decision.RulingUndecidable) != want {
+				t.Errorf("entry %d: %s", v.Entry.Number, v.Ruling)
+			}
+		}
+	})
+}
+
+// A shard that has thousands of origins to pass does so in several commands.
+func TestRule22_moves_are_bounded(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		largest := 0
+		w.proposer = proposes(func(ctx context.Context, body decision.Body) (agreement.Result, error) {
+			if d, ok := body.(decision.Decide); ok {
+				largest = max(largest, len(d.Moves))
+			}
+			return w.raft.Propose(ctx, body)
+		})
+		w.restart(w.self)
+		unknown := func(m *entry.Message) { m.Customer, m.Panel, m.Account = "", "", "FFFF" }
+		for n := range uint64(3 * maxMoves) {
+			w.sends(origin("roubaix", n+1), 1, burglary, unknown)
+		}
+		w.assign(w.self)
+		time.Sleep(10 * time.Second)
+		if at := len(w.view.Cursors(identity.Shard(panelID))); at != 3*maxMoves || largest != maxMoves {
+			t.Errorf("%d origins passed, at most %d at once; want %d and %d", at, largest, 3*maxMoves, maxMoves)
+		}
 	})
 }

@@ -19,7 +19,8 @@ import (
 // LateAfter is the age beyond which an event says that it is late.
 const LateAfter = time.Minute
 
-// MaxPlan bounds the notifications of one entry; the earliest stay.
+// MaxPlan bounds the notifications of one entry; beyond it an event says what
+// was left out (CodeCut).
 const MaxPlan = 1000
 
 // errNotYet means: look again when this node has applied more.
@@ -154,17 +155,28 @@ func (d *drafter) decide(v *decision.Verdict, o opened) {
 	if !ok {
 		return // the panel was removed since
 	}
+	plan := func(i int) []decision.Notification {
+		p := Planned{ID: decision.EventID(v.Entry, i), Event: v.Events[i], Received: o.message.Corrected()}
+		return Plan(p, customer, panel, d.now)
+	}
 	for i := range v.Events {
 		v.Events[i].Index = i
 		v.Events[i].ZoneName = rosters.ZoneName(panel, v.Events[i].Zone)
-		p := Planned{ID: decision.EventID(v.Entry, i), Event: v.Events[i], Received: o.message.Corrected()}
-		v.Plan = append(v.Plan, Plan(p, customer, panel, d.now)...)
+		v.Plan = append(v.Plan, plan(i)...)
+	}
+	if left := len(v.Plan) - MaxPlan; left > 0 { // life safety stays, and what is due first
+		d.f.log.Error("plan cut", "entry", v.Entry.String(), "notifications", len(v.Plan), "want", MaxPlan)
+		slices.SortStableFunc(v.Plan, func(a, b decision.Notification) int {
+			if a.Urgent != b.Urgent {
+				return map[bool]int{true: -1, false: 1}[a.Urgent]
+			}
+			return cmp.Compare(a.DueMs, b.DueMs)
+		})
+		v.Plan = v.Plan[:MaxPlan]
+		v.Events = append(v.Events, cutEvent(len(v.Events), 0, left))
+		v.Plan = append(v.Plan, plan(len(v.Events)-1)...)
 	}
 	slices.SortStableFunc(v.Plan, func(a, b decision.Notification) int { return cmp.Compare(a.DueMs, b.DueMs) })
-	if len(v.Plan) > MaxPlan {
-		d.f.log.Error("plan cut", "entry", v.Entry.String(), "notifications", len(v.Plan), "want", MaxPlan)
-		v.Plan = v.Plan[:MaxPlan]
-	}
 }
 
 // yesterdays is the identity under the key of the day before, for one window

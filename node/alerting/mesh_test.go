@@ -453,7 +453,7 @@ func (w *world) verdicts() (out []decision.Verdict) {
 		if err != nil || !done {
 			w.t.Fatalf("decision %s: %v %v", r.Position(), done, err)
 		}
-		if rec.Verdict != nil {
+		if rec.Verdict != nil && rec.Part == 0 {
 			out = append(out, *rec.Verdict)
 		}
 	}

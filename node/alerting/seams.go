@@ -77,7 +77,7 @@ type Lead struct {
 type Step struct {
 	decision.Notification
 	Customer string
-	Verdict  uint64      // number of the decision that planned it, in the agreement's origin
+	Verdict  uint64      // number of the record that holds its event, in the agreement's origin
 	Attempt  int         // of the present or the last claim, 0: none yet
 	Holder   mesh.Origin // of the present claim, zero: free
 	Ended    time.Time   // of another's claim: the agreement's clock of the epoch that followed its own

@@ -1,15 +1,27 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
 	"vedetta/wire/decision"
+	"vedetta/wire/event"
 )
 
+// CodeCut is the code of an event, standard VEDETTA, that says what of its
+// message could not be told: nothing is left out without a word.
+const CodeCut = "CUT"
+
+// cutEvent says what was left out of an entry's decision, as its event index.
+func cutEvent(index, events, notifications int) decision.Event {
+	return decision.Event{Index: index, Standard: string(event.Vedetta), Code: CodeCut, Qualifier: string(event.New), Category: string(event.System),
+		Text: fmt.Sprintf("messaggio troppo lungo: %[1]d eventi e %[2]d notifiche tralasciati · message too long: %[1]d events and %[2]d notifications left out", events, notifications)}
+}
+
 // cut makes a verdict fit into a command, and returns its size. Events go from
-// the end: first those that nobody is told of, then those with their plan.
-// What was sent stays whole in the journal.
+// the end: first those that nobody is told of, then those with their plan; an
+// event in their place says so. What was sent stays whole in the journal.
 func (f *Follower) cut(v *decision.Verdict) int {
 	n := decision.Size(*v)
 	if n <= maxVerdict {
@@ -50,6 +62,8 @@ func (f *Follower) cut(v *decision.Verdict) int {
 		}
 		fits(first)
 	}
+	v.Events = append(v.Events, cutEvent(events[len(events)-1].Index+1, len(events)-len(v.Events), len(plan)-len(v.Plan)))
+	n = decision.Size(*v)
 	f.log.Error("decision cut: it doesn't fit into a command", "entry", v.Entry.String(),
 		"events", strconv.Itoa(len(v.Events))+" of "+strconv.Itoa(len(events)), "notifications", strconv.Itoa(len(v.Plan))+" of "+strconv.Itoa(len(plan)))
 	return n

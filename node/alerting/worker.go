@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"vedetta/cluster/consensus"
 	"vedetta/wire/decision"
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
@@ -19,6 +20,7 @@ const (
 	maxSealed        = 128 << 10 // bytes of the entries it decides
 	maxDrafted       = 512 << 10 // bytes of its verdicts, as they are proposed; one may be greater
 	maxVerdict       = 768 << 10 // bytes of one verdict: with its moves it still fits into a command
+	maxMoves         = 500       // cursors moved besides those of its entries, some 160 bytes each
 )
 
 // worker is what one shard's goroutine remembers between proposals.
@@ -28,6 +30,7 @@ type worker struct {
 	copies map[mesh.Position]mesh.Position // refused as copies: they are decided as such
 	bad    map[mesh.Position]bool          // refused for other reasons: they go to the operator
 	doubts int                             // refusals in a row that name no entry
+	most   int                             // entries of a batch, after one that was too large; 0: as configured
 	waits  time.Time                       // since when the first entry can't be opened
 	index  uint64                          // of the agreement, as applied here at that time
 }
@@ -109,6 +112,9 @@ func pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
 // for a change for at most wait.
 func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time.Duration) {
 	most := w.f.cfg.BatchEntries
+	if w.most > 0 {
+		most = min(most, w.most)
+	}
 	if w.doubts >= 3 {
 		most = 1 // find the entry that makes the whole batch refused
 	}
@@ -168,10 +174,21 @@ func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 			b.reach[r.Origin] = r.Number - 1
 		}
 	}
+	needed := make(map[mesh.Origin]bool)
+	for i := range cmd.Entries {
+		needed[cmd.Entries[i].Entry.Origin] = true
+	}
+	others := 0
 	for o, to := range b.reach {
-		if to > cursors[o] {
-			cmd.Moves = append(cmd.Moves, decision.Move{Origin: o, From: cursors[o], To: to})
+		if to <= cursors[o] {
+			continue
 		}
+		if !needed[o] {
+			if others++; others > maxMoves {
+				continue // they come with the next
+			}
+		}
+		cmd.Moves = append(cmd.Moves, decision.Move{Origin: o, From: cursors[o], To: to})
 	}
 	slices.SortFunc(cmd.Moves, func(a, b decision.Move) int { return a.Origin.Compare(b.Origin) })
 	// Between origins by receive time, within one by number (it is stable and
@@ -263,6 +280,9 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 			f.sender.Release(channel)
 		}
 	}
+	if errors.Is(err, consensus.ErrTooLarge) {
+		return w.tooLarge(b, cmd, err)
+	}
 	if err != nil {
 		// It may still be applied: what it claims will never be begun here, and
 		// the cursor keeps a second decision out.
@@ -275,7 +295,7 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 		f.refusals.WithLabelValues(string(r.Refused)).Inc()
 		return w.refused(b, cmd, r)
 	}
-	w.doubts = 0
+	w.doubts, w.most = 0, 0
 	clear(w.copies)
 	clear(w.bad)
 	for i := range cmd.Entries {
@@ -289,6 +309,17 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 	default:
 	}
 	return true, 0
+}
+
+// tooLarge says how to go on when nothing was done and never will be: with half
+// of the entries; one that is too large alone goes to the operator (rule 22).
+func (w *worker) tooLarge(b batch, cmd decision.Decide, err error) (again bool, wait time.Duration) {
+	w.f.log.Error("decision is too large", "shard", b.fence.Shard, "entries", len(cmd.Entries), "moves", len(cmd.Moves), "err", err)
+	w.most = max(1, len(cmd.Entries)/2)
+	if len(cmd.Entries) == 1 {
+		w.bad[cmd.Entries[0].Entry] = true
+	}
+	return len(cmd.Entries) > 0, 5 * time.Millisecond
 }
 
 // refused says how to go on after a refusal.
