@@ -150,7 +150,7 @@ func (p *Reader) Position() mesh.Position {
 	for dot > 0 && s[dot] != '.' {
 		dot--
 	}
-	if string(s[:dot]) != p.text {
+	if s[dot] != '.' || string(s[:dot]) != p.text || p.text == "" {
 		pos, err := mesh.ParsePosition(string(s))
 		if err != nil {
 			p.bad = true

@@ -50,6 +50,8 @@ func TestWhatIsOtherwiseIsBad(t *testing.T) {
 		`"AQJ="`:              func(p *Reader) { p.Bytes() },
 		`"arezzo"`:            func(p *Reader) { p.Origin() },
 		`"agreement.1.0"`:     func(p *Reader) { p.Position() },
+		`"01"`:                func(p *Reader) { p.Position() }, // neither an origin nor a dot
+		`".1"`:                func(p *Reader) { p.Position() },
 		`["agreement.1.2","agreement.1.02"]`: func(p *Reader) {
 			for n := 0; p.Next(n); n++ {
 				p.Position()
