@@ -171,9 +171,11 @@ func (p *Portal) safely(next http.Handler) http.Handler {
 	})
 }
 
-// local is path when it leads to a page of ours, else the first page.
+// local is path when it leads to a page of ours, else the first page. Browsers
+// drop tabs and line ends, so that "/\t/host" would be another's.
 func local(path string) string {
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+	odd := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsFunc(path, odd) {
 		return "/"
 	}
 	return path

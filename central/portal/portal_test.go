@@ -195,7 +195,7 @@ func TestLanguageComesBackOnlyHere(t *testing.T) {
 		t.Error("language is not kept")
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	for _, back := range []string{"//evil.example", "https://evil.example", `/\evil.example`, ""} {
+	for _, back := range []string{"//evil.example", "https://evil.example", `/\evil.example`, "/\t/evil.example", "/\x00/evil.example", "/\x7f", ""} {
 		if r, _ := post(t, c, srv.URL+"/language", url.Values{"to": {"it"}, "back": {back}}); r.Header.Get("Location") != "/" {
 			t.Errorf("back %q leads to %q", back, r.Header.Get("Location"))
 		}
