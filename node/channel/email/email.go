@@ -49,7 +49,7 @@ type Config struct {
 	// AnswerTimeout is how long the answer to the final dot is awaited, 60 s
 	// when zero. It comes after the claim's ten seconds.
 	AnswerTimeout time.Duration
-	Slots         int // mails under way at once, 16 when zero
+	Slots         int // mails claimed and not yet settled at once, 32 when zero
 }
 
 // Channel sends mails.
@@ -89,7 +89,7 @@ func New(cfg Config, e env.Env) (*Channel, error) {
 		cfg.AnswerTimeout = time.Minute
 	}
 	if cfg.Slots == 0 {
-		cfg.Slots = 16
+		cfg.Slots = 32
 	}
 	page, err := template.New("mail").Parse(mailText)
 	if err != nil {
