@@ -129,11 +129,7 @@ func (a *API) Routes() []string { return slices.Clone(a.routes) }
 // called finds out whose key it is and turns errors into problems.
 func (a *API) called(scope string, fn handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			key = ""
-		}
-		caller, err := a.accounts.Caller(r.Context(), time.Now(), strings.TrimSpace(key))
+		caller, err := a.caller(r)
 		if err == nil && !caller.May(scope) {
 			problem(w, http.StatusForbidden, "the key lacks the scope "+scope)
 			return
@@ -147,6 +143,15 @@ func (a *API) called(scope string, fn handler) http.Handler {
 		a.log.Error("API request failed", "method", r.Method, "path", r.Pattern, "err", err)
 		problem(w, http.StatusInternalServerError, "")
 	})
+}
+
+// caller is whose key the request has brought.
+func (a *API) caller(r *http.Request) (account.Caller, error) {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		key = ""
+	}
+	return a.accounts.Caller(r.Context(), time.Now(), strings.TrimSpace(key))
 }
 
 // badParameter says which query parameter is wrong and what was expected.
@@ -225,6 +230,9 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c account.Caller) e
 		return nil // the client is gone
 	}
 	err = a.history.Follow(r.Context(), c.Customer, after, func(changes []history.Change) error {
+		if _, err := a.caller(r); err != nil {
+			return err // the key was withdrawn meanwhile
+		}
 		if len(changes) == 0 {
 			return s.Alive()
 		}

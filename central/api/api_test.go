@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"database/sql"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -229,5 +230,29 @@ func TestStreamContinues(t *testing.T) {
 	names, _ = read(bufio.NewScanner(r.Body), 1)
 	if fmt.Sprint(names) != "[notification]" {
 		t.Fatal(names)
+	}
+}
+
+// A key that is withdrawn ends the streams it has begun, before the next event.
+func TestStreamEndsWithItsKey(t *testing.T) {
+	s, srv := serve(t)
+	r, _ := get(t, srv.URL+"/api/v1/events/stream", centraltest.APIKey)
+	defer r.Body.Close()
+	lines := bufio.NewScanner(r.Body)
+	lines.Scan() // it has begun
+	err := s.DB.Write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `DELETE FROM api_keys`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := centraltest.Alarm{At: at, Plan: []string{"email"}, Event: decision.Event{Standard: "SIA-DCS", Code: "BA", Category: "burglary", Qualifier: "new"}}
+	a.Verdict(s.Mesh, a.Message(s.Mesh))
+	apply(t, s)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "event: ") {
+			t.Fatal("an event was sent under a withdrawn key")
+		}
 	}
 }

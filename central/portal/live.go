@@ -144,10 +144,10 @@ func (p *Portal) stream(v visit) error {
 		return nil // the client is gone
 	}
 	err = p.history.Follow(ctx, v.user.Customer, after, func(changes []history.Change) error {
+		if _, err := p.accounts.Session(ctx, time.Now(), token); err != nil {
+			return err // logged out meanwhile
+		}
 		if len(changes) == 0 {
-			if _, err := p.accounts.Session(ctx, time.Now(), token); err != nil {
-				return err // logged out meanwhile
-			}
 			return s.Alive()
 		}
 		return p.sendChanges(v.r, s, v.lang, v.user, only, changes)
