@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,11 +133,7 @@ func (s resource[T]) post(a *API) handler {
 					b, err = s.add(ch, b)
 					return err
 				})
-				if err != nil {
-					return made{}, err
-				}
-				text, err := json.Marshal(b)
-				return made{s.id(&b), s.state(&b).Tag, s.state(&b).Revision, text}, err
+				return made{s.id(&b), s.state(&b).Revision}, err
 			})
 			return err
 		})
@@ -147,13 +142,14 @@ func (s resource[T]) post(a *API) handler {
 		}
 		if repeated {
 			w.Header().Set("Idempotency-Replayed", "true")
-			if err := json.Unmarshal(out.Body, &b); err != nil {
+			// As it is now; nothing of a deleted contact is kept for repetitions.
+			if b, err = s.get(a.premises, r.Context(), c.Customer, out.ID); err != nil {
 				return err
 			}
 		}
 		s.state(&b).InForce = a.inForce(r.Context(), c.Customer, out.Revision)
 		w.Header().Set("Location", s.path+"/"+out.ID)
-		w.Header().Set("ETag", etag(out.Tag))
+		w.Header().Set("ETag", etag(s.state(&b).Tag))
 		return answerStatus(w, http.StatusCreated, b)
 	}
 }

@@ -142,6 +142,11 @@ func TestPostOnce(t *testing.T) {
 	}
 	c.want(c.do("POST", "/panels", `{"name":"Altro","account":"7777"}`, "Idempotency-Key", "k-1"), 422, "Idempotency-Key key_reused")
 	c.want(c.do("POST", "/contacts", `{"name":"Ugo","email":"u@vedetta.example"}`, "Idempotency-Key", "k-1"), 201, "") // another path is another thing
+	gone := c.want(c.do("POST", "/contacts", `{"name":"Ada","email":"gone@vedetta.example"}`, "Idempotency-Key", "k-9"), 201, "")
+	c.want(c.do("DELETE", "/contacts/"+gone.id(), ""), 204, "")
+	if left := c.do("POST", "/contacts", `{"name":"Ada","email":"gone@vedetta.example"}`, "Idempotency-Key", "k-9"); left.status != 404 || strings.Contains(left.text, "gone@") {
+		t.Errorf("a deleted contact is told again: %d %s", left.status, left.text)
+	}
 	c.want(c.do("POST", "/panels", body, "Idempotency-Key", "k 2"), 400, "")
 	c.want(c.do("POST", "/panels", body, "Idempotency-Key", "k-2"), 409, "account account_taken")
 	c.want(c.do("POST", "/panels", `{"name":"Altro","account":"8888"}`, "Idempotency-Key", "k-2"), 201, "") // a refusal is not kept

@@ -14,8 +14,8 @@ import (
 	"vedetta/wire/seal"
 )
 
-// keepAnswers is how long an answer to a request with an Idempotency-Key is
-// given again; afterwards it is deleted.
+// keepAnswers is how long a request with an Idempotency-Key is known again;
+// afterwards it is deleted at the next one that is new.
 const keepAnswers = 24 * time.Hour
 
 // maxRepeatKey bounds the client's key, in characters.
@@ -24,12 +24,11 @@ const maxRepeatKey = 255
 // errOtherBody says that the key came with another request before.
 var errOtherBody = errors.New("this Idempotency-Key came with another body before")
 
-// made is what a POST has made; it is kept sealed for repetitions.
+// made is what a POST has made, kept sealed for repetitions: where it is and
+// nothing of what was said in it, so that it ends when the thing is deleted.
 type made struct {
-	ID       string          `json:"id"`
-	Tag      string          `json:"tag"`
-	Revision uint64          `json:"revision"`
-	Body     json.RawMessage `json:"body"`
+	ID       string `json:"id"`
+	Revision uint64 `json:"revision"`
 }
 
 // repeatKey is the request's Idempotency-Key (draft-ietf-httpapi-idempotency-key-header):
@@ -50,7 +49,7 @@ func repeatKey(r *http.Request) (string, error) {
 }
 
 // once carries fn out unless a request with the same key was carried out
-// before; then its answer is given again. Both in the caller's transaction, so
+// before; then what that made is told again. Both in the caller's transaction, so
 // that of two that come at once one waits for the other.
 func once(ctx context.Context, tx *sql.Tx, k seal.Key, now time.Time, customer, path, key string, body []byte, fn func() (made, error)) (m made, repeated bool, err error) {
 	if key == "" {
