@@ -147,6 +147,7 @@ func (p *Portal) failed(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "5")
 		p.problem(w, r, http.StatusServiceUnavailable, "unavailable")
 	default:
+		// The value may hold what somebody typed: its type must do.
 		p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "err", err)
 		p.problem(w, r, http.StatusInternalServerError, "failed")
 	}
@@ -164,7 +165,8 @@ func (p *Portal) safely(next http.Handler) http.Handler {
 			if v == http.ErrAbortHandler {
 				panic(v)
 			}
-			p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			// The value may hold what somebody typed: its type must do.
+			p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 			p.problem(w, r, http.StatusInternalServerError, "failed")
 		}()
 		next.ServeHTTP(w, r)
