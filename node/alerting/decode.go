@@ -17,7 +17,7 @@ const (
 func Events(m entry.Message) ([]decision.Event, error) {
 	if m.Reason == ReasonPlainRefused {
 		return []decision.Event{{Standard: string(event.Vedetta), Code: CodePlainRefused, Qualifier: string(event.New),
-			Category: string(event.System), Text: "messaggio in chiaro rifiutato · plain message refused"}}, nil
+			Category: string(event.System)}}, nil
 	}
 	base := m.Received
 	if m.Timestamp != nil {

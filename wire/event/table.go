@@ -14,6 +14,9 @@ var siaText string
 //go:embed codes/cid.txt
 var cidText string
 
+//go:embed codes/own.txt
+var ownText string
+
 // Row is what a code means.
 type Row struct {
 	Code      string
@@ -28,7 +31,7 @@ type Row struct {
 }
 
 // tables are read-only once they are loaded.
-var tables = sync.OnceValue(func() [2]map[string]Row {
+var tables = sync.OnceValue(func() map[Standard]map[string]Row {
 	sia, err := loadTable(siaText, readSIARow)
 	if err != nil {
 		panic(err) // the files are part of the program, and a test reads them
@@ -37,31 +40,24 @@ var tables = sync.OnceValue(func() [2]map[string]Row {
 	if err != nil {
 		panic(err)
 	}
-	return [2]map[string]Row{sia, cid}
+	own, err := loadTable(ownText, readOwnRow)
+	if err != nil {
+		panic(err)
+	}
+	return map[Standard]map[string]Row{SIA: sia, CID: cid, Vedetta: own}
 })
 
-// Lookup finds the row of a code: two capital letters for SIA, three digits for CID.
+// Lookup finds the row of a code: two capital letters for SIA, three digits for
+// CID, a word for our own.
 func Lookup(s Standard, code string) (Row, bool) {
-	i := 0
-	switch s {
-	case SIA:
-	case CID:
-		i = 1
-	default:
-		return Row{}, false
-	}
-	r, ok := tables()[i][code]
+	r, ok := tables()[s][code]
 	return r, ok
 }
 
 // Rows lists a table, ordered by code.
 func Rows(s Standard) []Row {
-	i := 0
-	if s == CID {
-		i = 1
-	}
 	var rows []Row
-	for _, r := range tables()[i] {
+	for _, r := range tables()[s] {
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.Code, b.Code) })
@@ -95,6 +91,13 @@ func loadTable(file string, read func([]string) (Row, error)) (map[string]Row, e
 func readSIARow(f []string) (Row, error) {
 	if len(f) != 6 || len(f[0]) != 2 {
 		return Row{}, fmt.Errorf("want 6 fields and a code of 2 letters, got %q", f)
+	}
+	return readOwnRow(f)
+}
+
+func readOwnRow(f []string) (Row, error) {
+	if len(f) != 6 || f[0] == "" {
+		return Row{}, fmt.Errorf("want 6 fields and a code, got %q", f)
 	}
 	r := Row{Code: f[0], Meaning: f[1], MeaningIT: f[2], Category: Category(f[3]), Qualifier: Qualifier(f[4]), Names: f[5]}
 	switch r.Qualifier {

@@ -80,3 +80,14 @@ func TestRestoralsAreRestores(t *testing.T) {
 		}
 	}
 }
+
+func TestOwnCodesHaveAMeaning(t *testing.T) {
+	for _, code := range []string{"CUT", "PLAIN_REFUSED"} {
+		if r, ok := Lookup(Vedetta, code); !ok || r.Category != System || r.Qualifier != New || r.Meaning == r.MeaningIT {
+			t.Errorf("%s: %+v, want a row with a meaning in both languages", code, r)
+		}
+	}
+	if _, ok := Lookup(Vedetta, "BA"); ok {
+		t.Error("a code of another table is found among our own")
+	}
+}
