@@ -124,7 +124,7 @@ func (f *Faults) url(field, s string, allowPrivate bool) {
 	case err != nil || !plainLine(s) || strings.ContainsAny(s, " \\") || u.Opaque != "" || u.Host == "" || u.User != nil || strings.Contains(s, "#") ||
 		u.Scheme != "https" && !(allowPrivate && u.Scheme == "http") || !hostForm(u):
 		f.Add(field, "url_form")
-	case !allowPrivate && !publicHost(u.Hostname()):
+	case !allowPrivate && !publicHost(u.Hostname()), neverHost(u.Hostname()):
 		f.Add(field, "url_private")
 	}
 }
@@ -143,6 +143,12 @@ func hostForm(u *url.URL) bool {
 	}
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(host, "."))
 	return err == nil && ascii != "" && len(ascii) <= 253
+}
+
+// neverHost tells whether a host is a literal address that nothing is ever sent to.
+func neverHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && internet.Never(ip)
 }
 
 // publicHost tells whether a host may be somebody's server on the Internet:

@@ -18,8 +18,15 @@ func TestGuardRefusesInwardAddresses(t *testing.T) {
 		} else if a != "" && strings.Contains(err.Error(), a) {
 			t.Errorf("%s: the error tells the address", a)
 		}
+	}
+	for _, a := range []string{"127.0.0.1:80", "[::1]:80", "10.1.2.3:443", "192.168.1.1:443", "[fd12::1]:80"} {
 		if err := Guard(true)("tcp", a, nil); err != nil {
 			t.Errorf("%s with allow_private: %v", a, err)
+		}
+	}
+	for _, a := range []string{"169.254.169.254:80", "[fe80::1%eth0]:80", "[ff02::1]:80", "0.0.0.0:80", "224.0.0.1:80", ""} {
+		if err := Guard(true)("tcp", a, nil); !errors.Is(err, ErrForbiddenAddress) {
+			t.Errorf("%s with allow_private: %v, want it refused all the same", a, err)
 		}
 	}
 	for _, a := range []string{"93.184.216.34:443", "[2a00:1450:4002::200e]:443", "172.32.0.1:80", "100.128.0.1:80"} {

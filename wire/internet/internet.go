@@ -22,6 +22,14 @@ func Public(ip netip.Addr) bool {
 	return true
 }
 
+// Never tells whether ip is nobody's server anywhere, not even where private
+// addresses are allowed: link-local (where clouds keep their secrets),
+// multicast, broadcast, unspecified.
+func Never(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return !ip.IsValid() || ip.Zone() != "" || !ip.IsGlobalUnicast() && !ip.IsLoopback()
+}
+
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
 // reserved are the IANA special-purpose networks that are not for strangers.

@@ -21,3 +21,19 @@ func TestPublic(t *testing.T) {
 		t.Error("no address is public")
 	}
 }
+
+func TestNever(t *testing.T) {
+	for _, a := range []string{"169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "fe80::1", "fe80::1%eth0", "ff02::1", "::ffff:169.254.169.254"} {
+		if !Never(netip.MustParseAddr(a)) {
+			t.Errorf("%s may be called", a)
+		}
+	}
+	for _, a := range []string{"127.0.0.1", "::1", "10.1.2.3", "192.168.1.1", "fd12::1", "93.184.216.34", "2a00:1450:4002::200e"} {
+		if Never(netip.MustParseAddr(a)) {
+			t.Errorf("%s may not be called", a)
+		}
+	}
+	if !Never(netip.Addr{}) {
+		t.Error("no address may be called")
+	}
+}
