@@ -148,7 +148,7 @@ func announce(p plan, d Description, asJSON bool, out io.Writer) error {
 		_, err = fmt.Fprintf(out, "%s\n", line)
 		return err
 	}
-	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n  API       %s/api/v1 with the key %s\n  catcher   %s (mails, push messages and webhooks that would have gone out)\n",
+	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n  API       %s/api/v1 with the key %s\n  catcher   %s (mails, push messages, and webhooks to it; webhooks to other addresses are really called, private ones too)\n",
 		d.Central, d.Demo.Email, d.Demo.Password, d.Central, d.APIKey, d.Catcher)
 	for _, n := range d.Nodes {
 		fmt.Fprintf(out, "  %-9s panels report to %s (TCP and UDP), status %s/status\n", n.Name, n.DC09, n.Status)

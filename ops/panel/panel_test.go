@@ -206,6 +206,8 @@ func TestWrongUsage(t *testing.T) {
 	good := Options{To: []string{"127.0.0.1:1"}, Account: "1234", Token: "SIA-DCS", Seq: 1, Prefix: "0", Count: 1, Data: "NBA1"}
 	for name, change := range map[string]func(*Options){
 		"no address": func(o *Options) { o.To = nil },
+		"no port":    func(o *Options) { o.To = []string{"127.0.0.1:1", "nonsense"} },
+		"account":    func(o *Options) { o.Account = "ZZ" },
 		"bad key":    func(o *Options) { o.Key = "short secret" },
 		"sequence":   func(o *Options) { o.Seq = 10000 },
 		"no data":    func(o *Options) { o.Data = "" },

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"regexp"
 	"time"
 
 	"vedetta/wire/dc09"
@@ -74,16 +76,25 @@ func Send(ctx context.Context, o Options, out io.Writer) int {
 	return code
 }
 
+var accountForm = regexp.MustCompile(`^[0-9A-Fa-f]{3,16}$`)
+
 func newPanel(o Options) (*Panel, error) {
 	switch {
 	case o.TLS:
 		return nil, fmt.Errorf("--tls: the receiver has no TLS listener yet; use TCP or --udp")
 	case len(o.To) == 0:
 		return nil, fmt.Errorf("--to: want at least one HOST:PORT")
+	case !accountForm.MatchString(o.Account):
+		return nil, fmt.Errorf("--account %q: want 3 to 16 hex digits", o.Account)
 	case o.Seq < 0 || o.Seq > 9999:
 		return nil, fmt.Errorf("--seq %d: want 0 to 9999", o.Seq)
 	case o.Data == "" && o.Token != dc09.TokenNull:
 		return nil, fmt.Errorf("want DATA, as Nri1/BA001 (only NULL goes without)")
+	}
+	for _, to := range o.To {
+		if _, port, err := net.SplitHostPort(to); err != nil || port == "" {
+			return nil, fmt.Errorf("--to %q: want HOST:PORT", to)
+		}
 	}
 	var key []byte
 	if o.Key != "" {
