@@ -97,16 +97,16 @@ func New(cfg Config, parts Parts, e env.Env) *Intake {
 type verdict struct {
 	answer []byte
 	label  string // ack, nak, duh, silence
-	reason string
+	reason dc09.Reason
 }
 
-func silence(reason string) verdict { return verdict{label: "silence", reason: reason} }
+func silence(reason dc09.Reason) verdict { return verdict{label: "silence", reason: reason} }
 
 // Handle answers one frame; nil is silence.
 func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Source) []byte {
 	began := time.Now()
 	v := in.judge(ctx, f, from, began)
-	in.messages.WithLabelValues(v.label, v.reason).Inc()
+	in.messages.WithLabelValues(v.label, string(v.reason)).Inc()
 	if v.label == "ack" {
 		in.seconds.Observe(time.Since(began).Seconds())
 	}
@@ -115,10 +115,10 @@ func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Sourc
 
 func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time) verdict {
 	if f.Kind() == dc09.KindAnswer {
-		return silence("not_a_message")
+		return silence(dc09.ReasonNotAMessage)
 	}
 	if !in.parts.Ready() {
-		return silence("not_ready")
+		return silence(dc09.ReasonNotReady)
 	}
 	snap := in.parts.Roster.Snapshot()
 	match, kind := snap.Find(from.Listener, f.Prefix, f.Receiver, f.Account)
@@ -131,30 +131,30 @@ func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source
 	}
 	content, err := f.Open(nil, cipher)
 	if err != nil {
-		return verdict{f.AppendDUH(nil), "duh", "undecryptable"}
+		return verdict{f.AppendDUH(nil), "duh", dc09.ReasonUndecryptable}
 	}
 	if len(match.Panel.Key) > 0 && !f.Encrypted {
 		// Who forges them needs no key: one notice a panel and period, the rest
 		// are counted, and an old frame is worth none.
 		if f.Kind() != dc09.KindPoll && !in.stale(content, false, now) && in.notices.allow(match.Panel.ID, now) {
-			in.store(ctx, f, content, from, now, snap, match, entry.AnswerSilence, "plain_refused")
+			in.store(ctx, f, content, from, now, snap, match, entry.AnswerSilence, dc09.ReasonPlain)
 		}
-		return silence("plain_refused")
+		return silence(dc09.ReasonPlain)
 	}
 	if in.stale(content, f.Encrypted, now) {
-		return verdict{f.AppendNAK(nil, now.UTC()), "nak", "time"}
+		return verdict{f.AppendNAK(nil, now.UTC()), "nak", dc09.ReasonTime}
 	}
 	switch f.Kind() {
 	case dc09.KindPoll:
 		return verdict{f.AppendACK(nil, cipher, now.UTC()), "ack", "poll"}
 	case dc09.KindUnknown:
-		if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerDUH, "unknown_token") {
-			return silence("not_durable")
+		if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerDUH, dc09.ReasonUnknownToken) {
+			return silence(dc09.ReasonNotDurable)
 		}
-		return verdict{f.AppendDUH(nil), "duh", "unknown_token"}
+		return verdict{f.AppendDUH(nil), "duh", dc09.ReasonUnknownToken}
 	}
 	if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerACK, "") {
-		return silence("not_durable")
+		return silence(dc09.ReasonNotDurable)
 	}
 	return verdict{f.AppendACK(nil, cipher, time.Now().UTC()), "ack", "stored"}
 }
@@ -165,12 +165,12 @@ func (in *Intake) cipher(f dc09.Frame, match roster.Match) (*dc09.Cipher, verdic
 		return nil, verdict{}, true
 	}
 	if len(match.Panel.Key) == 0 {
-		return nil, verdict{f.AppendDUH(nil), "duh", "no_key"}, false
+		return nil, verdict{f.AppendDUH(nil), "duh", dc09.ReasonNoKey}, false
 	}
 	c, err := dc09.NewCipher(match.Panel.Key)
 	if err != nil {
 		in.env.Log.Error("a panel's key has a wrong length", "panel", match.Panel.ID)
-		return nil, verdict{f.AppendDUH(nil), "duh", "bad_key"}, false
+		return nil, verdict{f.AppendDUH(nil), "duh", dc09.ReasonNoKey}, false
 	}
 	return c, verdict{}, true
 }
@@ -190,16 +190,16 @@ func (in *Intake) stale(c dc09.Content, encrypted bool, now time.Time) bool {
 // unknownAccount stores what can't be given to a panel, sealed with the key of
 // the day, for the operator to see; it is never answered.
 func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, snap *roster.Snapshot, kind roster.Kind) verdict {
-	reason := "unknown_account"
+	reason := dc09.ReasonUnknown
 	if kind == roster.Ambiguous {
-		reason = "ambiguous_panel"
+		reason = dc09.ReasonAmbiguous
 	}
 	if f.Kind() == dc09.KindPoll {
 		return silence(reason)
 	}
 	if in.unknown.Add(1) > maxUnknown {
 		in.unknown.Add(-1)
-		return silence("unknown_flood")
+		return silence(dc09.ReasonUnknownFlood)
 	}
 	defer in.unknown.Add(-1)
 	content := dc09.Content{Data: []byte(f.Body)}
@@ -214,7 +214,7 @@ func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from recepti
 
 // store journals the message and waits until it is durable at a majority.
 func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from reception.Source, now time.Time,
-	snap *roster.Snapshot, match roster.Match, answer entry.Answer, reason string,
+	snap *roster.Snapshot, match roster.Match, answer entry.Answer, reason dc09.Reason,
 ) bool {
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
 	defer cancel()
@@ -251,12 +251,12 @@ func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from 
 	return in.parts.Replica.WaitDurable(ctx, pos) == nil
 }
 
-func (in *Intake) message(f dc09.Frame, c dc09.Content, from reception.Source, now time.Time, index uint64, answer entry.Answer, reason string) entry.Message {
+func (in *Intake) message(f dc09.Frame, c dc09.Content, from reception.Source, now time.Time, index uint64, answer entry.Answer, reason dc09.Reason) entry.Message {
 	m := entry.Message{
 		Received: now.UTC().Truncate(time.Millisecond), Listener: from.Listener, Transport: from.Transport,
 		Peer: from.Peer.String(), RosterIndex: index, Token: f.Token, Encrypted: f.Encrypted, Sequence: f.Number(),
 		Receiver: f.Receiver, Prefix: f.Prefix, Account: f.Account, Data: c.Data, XData: c.XData, Raw: []byte(f.Raw),
-		Quirks: (f.Quirks | c.Quirks).Words(), Answer: answer, Reason: reason,
+		Quirks: (f.Quirks | c.Quirks).Words(), Answer: answer, Reason: string(reason),
 	}
 	if in.parts.Offset != nil {
 		m.OffsetMs = in.parts.Offset().Milliseconds()

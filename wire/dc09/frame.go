@@ -71,7 +71,7 @@ func refuse(b []byte, x found, reason Reason) *BadFrame {
 	e.Want = CRC(b[x.body:x.end])
 	if len(b) > 8 && string(b[:5]) == "\n0101" {
 		// Aritech OH and XSIA put 0101 where the CRC belongs (pysiaalarm issue 49).
-		e.Reason, e.Detail = ReasonMalformed, "aritech-oh"
+		e.Reason, e.Detail = ReasonMalformed, aritechOH
 	}
 	return e
 }
@@ -118,7 +118,10 @@ func (f *Frame) readHeader(s string) string {
 	}
 	f.Sequence = f.echo[:4]
 	f.readFields(f.echo[4:])
-	if !f.Encrypted && strings.IndexByte(f.Body, ']') < 0 {
+	switch clear := strings.IndexByte(f.Body, ']') >= 0; {
+	case f.Encrypted && clear:
+		f.Quirks |= QuirkStarButPlain
+	case !f.Encrypted && !clear:
 		return "want a data block that ends with a bracket"
 	}
 	if f.Account == "" && !f.Encrypted {

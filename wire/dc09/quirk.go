@@ -22,12 +22,15 @@ const (
 	QuirkPadWithoutBar                    // encrypted, empty data, no bar after the pad (spt, fiol)
 	QuirkBadTimestamp                     // a timestamp that is no date: year of three digits, month 00
 	QuirkTrailingText                     // text after the last bracket that is no timestamp
+	QuirkStarButPlain                     // "*ID", and the content in clear (Micro Seven brochure); not to be opened
+	QuirkMissingCR                        // no CR at the end; Inspect only, for a receiver such a frame is incomplete
 )
 
 var quirkWords = [...]string{
 	"missing-LF", "trailing-NUL", "binary-crc", "crc-and-length-include-CR", "length-decimal", "length-bad",
 	"empty-prefix", "no-prefix", "receiver-not-hex", "account-not-hex", "no-account-in-header", "header-text",
 	"no-account-in-block", "account-differs", "pad-without-bar", "bad-timestamp", "trailing-text",
+	"asterisk-but-plain-text", "missing-CR",
 }
 
 // Words lists the set as words for logs, journal and tools; nil when empty.

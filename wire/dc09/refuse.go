@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Reason says in one word why bytes were no frame; it is a metric's label.
+// Reason says in one word why a frame was not acknowledged. It is a metric's label,
+// and the word that journal, tools and the installer's page show.
 type Reason string
 
 // Reasons of a BadFrame. All are answered by silence.
@@ -16,6 +17,21 @@ const (
 	ReasonOversize   Reason = "oversize"   // no end within MaxFrame
 	ReasonForeign    Reason = "not_dc09"   // another protocol
 	ReasonGarbage    Reason = "garbage"    // more than MaxGarbage bytes between two frames
+)
+
+// Reasons of a receiver that could read the frame.
+const (
+	ReasonNotAMessage   Reason = "not_a_message"   // ACK, NAK, DUH or RSP came from outside: silence
+	ReasonNotReady      Reason = "not_ready"       // an alarm would not be acknowledged now: silence
+	ReasonUnknown       Reason = "unknown_account" // no panel has this account: silence, held for the operator
+	ReasonAmbiguous     Reason = "ambiguous_panel" // two panels fit: silence, held for the operator
+	ReasonUnknownFlood  Reason = "unknown_flood"   // too many of unknown accounts at once: silence, dropped
+	ReasonNoKey         Reason = "no_key"          // encrypted, and the panel has no key here: DUH
+	ReasonUndecryptable Reason = "undecryptable"   // no key of the panel opens it: DUH
+	ReasonPlain         Reason = "plain_refused"   // plain, though the panel has a key: silence
+	ReasonTime          Reason = "time"            // the panel's clock is outside its window: NAK with ours
+	ReasonUnknownToken  Reason = "unknown_token"   // no grammar is known: stored, DUH or ACK by setting
+	ReasonNotDurable    Reason = "not_durable"     // not stored at enough sites in time: silence
 )
 
 // BadFrame is what came instead of a frame. Bytes of it are never in the text of
@@ -39,6 +55,9 @@ func (e *BadFrame) Error() string {
 
 // Hopeless tells that nothing that follows in the same stream can be a frame.
 func (e *BadFrame) Hopeless() bool { return e.Reason == ReasonForeign || e.Reason == ReasonGarbage }
+
+// aritechOH is the Detail of a frame that only looks like DC-09.
+const aritechOH = "aritech-oh"
 
 // ErrMore says that a Cutter has no whole frame yet.
 var ErrMore = errors.New("dc09: more bytes needed")
