@@ -9,6 +9,7 @@ import (
 
 	"vedetta/cluster/env"
 	"vedetta/node/alerting"
+	"vedetta/node/attempt"
 	"vedetta/node/channel"
 	"vedetta/wire/decision"
 )
@@ -40,9 +41,9 @@ func TestRule23_EachClaimLooksAtBothClocks(t *testing.T) {
 		"wall clock set on by 1 s, 9.5 s":  {stepped(t, from.Add(9500*time.Millisecond), time.Second), false},
 		"both went on for longer than 10s": {from.Add(10 * time.Second), false},
 	} {
-		l := newLedger()
-		l.begin(k, from)
-		if got := l.mayHandOver(k, one.now, 10*time.Second); got != one.want {
+		l := attempt.NewLedger()
+		l.Begin(k, from)
+		if got := l.MayHandOver(k, one.now, 10*time.Second); got != one.want {
 			t.Errorf("%s: may hand over %v, want %v", name, got, one.want)
 		}
 	}
@@ -51,17 +52,17 @@ func TestRule23_EachClaimLooksAtBothClocks(t *testing.T) {
 // The watch over the clocks voids what is held, also when the clock is set back
 // to right before the claim looks.
 func TestRule23_TheWatchVoidsWhatIsHeld(t *testing.T) {
-	s := &Sender{ledger: newLedger(), log: env.Quiet(1).Log}
+	s := &Sender{ledger: attempt.NewLedger(), log: env.Quiet(1).Log}
 	from := time.Now()
-	s.ledger.begin(k, from)
+	s.ledger.Begin(k, from)
 	s.compareClocks(from, from.Add(time.Second))
-	fresh := attemptKey{"n2", 1}
-	s.ledger.begin(fresh, from)
-	if !s.ledger.mayHandOver(fresh, from.Add(time.Second), 10*time.Second) {
+	fresh := attempt.Key{Notification: "n2", Attempt: 1}
+	s.ledger.Begin(fresh, from)
+	if !s.ledger.MayHandOver(fresh, from.Add(time.Second), 10*time.Second) {
 		t.Error("a claim is void though the clocks agree")
 	}
 	s.compareClocks(from, stepped(t, from.Add(time.Second), 3*time.Second))
-	if s.ledger.mayHandOver(k, from.Add(2*time.Second), 10*time.Second) {
+	if s.ledger.MayHandOver(k, from.Add(2*time.Second), 10*time.Second) {
 		t.Error("a claim outlived clocks that parted")
 	}
 }

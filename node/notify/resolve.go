@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vedetta/node/alerting"
+	"vedetta/node/attempt"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -26,8 +27,8 @@ type question struct {
 
 type reply struct {
 	Version int               `json:"v"`
-	Answer  Answer            `json:"answer"`
-	Outcome *decision.Outcome `json:"outcome,omitempty"` // AnswerDone
+	Answer  attempt.Answer    `json:"answer"`
+	Outcome *decision.Outcome `json:"outcome,omitempty"` // attempt.AnswerDone
 }
 
 // Answer answers Method: what became of a claim of this process (rule 24).
@@ -39,9 +40,9 @@ func (s *Sender) Answer(req []byte) ([]byte, error) {
 	if q.Version != formVersion {
 		return nil, fmt.Errorf("%s: version %d, want %d", Method, q.Version, formVersion)
 	}
-	r := reply{Version: formVersion, Answer: AnswerStranger}
+	r := reply{Version: formVersion, Answer: attempt.AnswerStranger}
 	if q.Holder == s.cfg.Self { // rule 17: a former incarnation's claims are a stranger's
-		r.Answer, r.Outcome = s.ledger.ask(attemptKey{q.Notification, q.Attempt}, time.Now())
+		r.Answer, r.Outcome = s.ledger.Ask(attempt.Key{Notification: q.Notification, Attempt: q.Attempt}, time.Now())
 	}
 	return json.Marshal(r)
 }
@@ -49,25 +50,25 @@ func (s *Sender) Answer(req []byte) ([]byte, error) {
 // resolveOne asks the holder and settles what the table says.
 func (s *Sender) resolveOne(ctx context.Context, fence decision.Fence, item alerting.Item) {
 	n := item.Notification
-	k := attemptKey{n.ID, item.Attempt}
+	k := attempt.Key{Notification: n.ID, Attempt: item.Attempt}
 	r := s.ask(ctx, item)
 	if ctx.Err() != nil {
 		s.unresolve(k)
 		return
 	}
 	o := decision.Outcome{Notification: n.ID, Attempt: item.Attempt, By: fence.Holder, Fence: &fence}
-	if r.Answer == AnswerDone && r.Outcome != nil {
+	if r.Answer == attempt.AnswerDone && r.Outcome != nil {
 		o.State, o.Reason, o.NeverBegun, o.Doubt = r.Outcome.State, r.Outcome.Reason, r.Outcome.NeverBegun, r.Outcome.Doubt
 		o.ProviderRef, o.HandedOverMs, o.DueMs = r.Outcome.ProviderRef, r.Outcome.HandedOverMs, r.Outcome.DueMs
 	} else {
-		v, ok := resolve(attempt{number: item.Attempt, urgent: n.Urgent, idempotent: s.idempotent(n.Channel), doubtful: s.p.Doubtful(n.ID)}, r.Answer)
+		v, ok := attempt.Resolve(attempt.Facts{Number: item.Attempt, Urgent: n.Urgent, Idempotent: s.idempotent(n.Channel), Doubtful: s.p.Doubtful(n.ID)}, r.Answer)
 		if !ok { // the holder settles it; asked again when it is still open
 			s.unresolve(k)
 			return
 		}
-		o.State, o.Reason, o.NeverBegun, o.Doubt = v.state, v.reason, v.neverBegun, v.doubt
-		if v.state == decision.StatePending {
-			o.DueMs = s.p.Clock().Add(v.after).UnixMilli()
+		o.State, o.Reason, o.NeverBegun, o.Doubt = v.State, v.Reason, v.NeverBegun, v.Doubt
+		if v.State == decision.StatePending {
+			o.DueMs = s.p.Clock().Add(v.After).UnixMilli()
 		}
 	}
 	s.log.Info("claim of another resolved", "notification", n.ID, "contact", n.Contact, "channel", n.Channel, "attempt", item.Attempt,
@@ -77,12 +78,12 @@ func (s *Sender) resolveOne(ctx context.Context, fence decision.Fence, item aler
 
 // ask asks the holder, twice when it doesn't answer.
 func (s *Sender) ask(ctx context.Context, item alerting.Item) reply {
-	none := reply{Answer: AnswerNone}
+	none := reply{Answer: attempt.AnswerNone}
 	if item.Holder.Node == s.cfg.Self.Node {
 		if item.Holder != s.cfg.Self {
-			return reply{Answer: AnswerStranger} // our own process before this one
+			return reply{Answer: attempt.AnswerStranger} // our own process before this one
 		}
-		a, o := s.ledger.ask(attemptKey{item.Notification.ID, item.Attempt}, time.Now())
+		a, o := s.ledger.Ask(attempt.Key{Notification: item.Notification.ID, Attempt: item.Attempt}, time.Now())
 		return reply{Answer: a, Outcome: o}
 	}
 	req, err := json.Marshal(question{formVersion, item.Notification.ID, item.Attempt, item.Holder})
@@ -120,11 +121,11 @@ func (s *Sender) askOnce(ctx context.Context, node string, req []byte) (reply, e
 	switch {
 	case r.Version != formVersion:
 		return r, fmt.Errorf("%s: version %d, want %d", Method, r.Version, formVersion)
-	case r.Answer == AnswerDone && r.Outcome == nil:
+	case r.Answer == attempt.AnswerDone && r.Outcome == nil:
 		return r, fmt.Errorf("%s: done without an outcome", Method)
 	}
 	switch r.Answer {
-	case AnswerDone, AnswerNeverBegun, AnswerInDoubt, AnswerUnderWay, AnswerStranger:
+	case attempt.AnswerDone, attempt.AnswerNeverBegun, attempt.AnswerInDoubt, attempt.AnswerUnderWay, attempt.AnswerStranger:
 		return r, nil
 	}
 	return r, fmt.Errorf("%s: answer %q is unknown", Method, r.Answer)

@@ -16,6 +16,7 @@ import (
 	"vedetta/cluster/env"
 	"vedetta/node/agreement"
 	"vedetta/node/alerting"
+	"vedetta/node/attempt"
 	"vedetta/node/channel"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
@@ -76,18 +77,18 @@ type Sender struct {
 	p       Parts
 	log     *slog.Logger
 	slots   *slots
-	ledger  *ledger
+	ledger  *attempt.Ledger
 	metrics *metrics
 	work    chan struct{} // told when queue has grown
 
 	mu            sync.Mutex
-	queue         []job                   // guarded by mu: taken by Begin and Resolve, not yet started
-	resolving     map[attemptKey]struct{} // guarded by mu
-	underWay      int                     // guarded by mu: attempts begun and not settled
-	outcomes      []settlement            // guarded by mu: to be proposed, after
-	outcomesFirst []settlement            // guarded by mu: those of channels that aren't idempotent
-	settle        chan struct{}           // told when outcomes has grown
-	idle          chan struct{}           // closed and replaced when underWay falls to 0
+	queue         []job                    // guarded by mu: taken by Begin and Resolve, not yet started
+	resolving     map[attempt.Key]struct{} // guarded by mu
+	underWay      int                      // guarded by mu: attempts begun and not settled
+	outcomes      []settlement             // guarded by mu: to be proposed, after
+	outcomesFirst []settlement             // guarded by mu: those of channels that aren't idempotent
+	settle        chan struct{}            // told when outcomes has grown
+	idle          chan struct{}            // closed and replaced when underWay falls to 0
 }
 
 type job struct {
@@ -121,8 +122,8 @@ func New(cfg Config, p Parts, e env.Env) (*Sender, error) {
 		return nil, fmt.Errorf("notify: metrics: %w", err)
 	}
 	return &Sender{
-		cfg: cfg, p: p, log: e.Log, slots: newSlots(limits), ledger: newLedger(), metrics: m,
-		work: make(chan struct{}, 1), settle: make(chan struct{}, 1), idle: make(chan struct{}), resolving: map[attemptKey]struct{}{},
+		cfg: cfg, p: p, log: e.Log, slots: newSlots(limits), ledger: attempt.NewLedger(), metrics: m,
+		work: make(chan struct{}, 1), settle: make(chan struct{}, 1), idle: make(chan struct{}), resolving: map[attempt.Key]struct{}{},
 	}, nil
 }
 
@@ -136,8 +137,8 @@ func (s *Sender) Release(name string) { s.slots.give(name) }
 func (s *Sender) Freed() <-chan struct{} { return s.slots.freed }
 
 // Holds tells whether Begin took this attempt and its outcome isn't settled yet.
-func (s *Sender) Holds(notification string, attempt int) bool {
-	return s.ledger.holds(attemptKey{notification, attempt})
+func (s *Sender) Holds(notification string, number int) bool {
+	return s.ledger.Holds(attempt.Key{Notification: notification, Attempt: number})
 }
 
 // Begin sends what was claimed for this process, life safety first. It doesn't
@@ -149,7 +150,7 @@ func (s *Sender) Begin(items []alerting.Item, ageFrom time.Time) {
 			if item.Notification.Urgent != urgent {
 				continue
 			}
-			if !s.ledger.begin(attemptKey{item.Notification.ID, item.Attempt}, ageFrom) {
+			if !s.ledger.Begin(attempt.Key{Notification: item.Notification.ID, Attempt: item.Attempt}, ageFrom) {
 				s.slots.give(item.Notification.Channel) // somebody was told that it never begins
 				continue
 			}
@@ -168,7 +169,7 @@ func (s *Sender) Begin(items []alerting.Item, ageFrom time.Time) {
 func (s *Sender) Resolve(fence decision.Fence, items []alerting.Item) {
 	s.mu.Lock()
 	for _, item := range items {
-		k := attemptKey{item.Notification.ID, item.Attempt}
+		k := attempt.Key{Notification: item.Notification.ID, Attempt: item.Attempt}
 		if _, ok := s.resolving[k]; ok {
 			continue
 		}
@@ -238,7 +239,7 @@ func (s *Sender) do(ctx context.Context, j job) {
 // send makes one attempt and hands its outcome to the settler.
 func (s *Sender) send(ctx context.Context, j job) {
 	n := j.item.Notification
-	k := attemptKey{n.ID, j.item.Attempt}
+	k := attempt.Key{Notification: n.ID, Attempt: j.item.Attempt}
 	doubtful := s.p.Doubtful(n.ID) // asked while the notification is surely open
 	out := s.attempt(ctx, j)
 	// Where a repetition shows, the slot is held until the outcome is recorded:
@@ -247,19 +248,19 @@ func (s *Sender) send(ctx context.Context, j job) {
 	if !hold {
 		s.slots.give(n.Channel)
 	}
-	v := judge(attempt{number: j.item.Attempt, urgent: n.Urgent, idempotent: s.idempotent(n.Channel), doubtful: doubtful}, out)
+	v := attempt.Judge(attempt.Facts{Number: j.item.Attempt, Urgent: n.Urgent, Idempotent: s.idempotent(n.Channel), Doubtful: doubtful}, out)
 	o := decision.Outcome{
-		Notification: n.ID, Attempt: j.item.Attempt, By: s.cfg.Self, State: v.state, Reason: v.reason, NeverBegun: v.neverBegun, Doubt: v.doubt,
+		Notification: n.ID, Attempt: j.item.Attempt, By: s.cfg.Self, State: v.State, Reason: v.Reason, NeverBegun: v.NeverBegun, Doubt: v.Doubt,
 		ProviderRef: out.ProviderRef,
 	}
 	if !out.HandedOver.IsZero() {
 		o.HandedOverMs = out.HandedOver.UnixMilli()
 	}
-	if v.state == decision.StatePending {
-		o.DueMs = s.p.Clock().Add(v.after).UnixMilli()
+	if v.State == decision.StatePending {
+		o.DueMs = s.p.Clock().Add(v.After).UnixMilli()
 	}
 	s.log.Debug("attempt ended", "notification", n.ID, "contact", n.Contact, "channel", n.Channel, "attempt", j.item.Attempt, "state", string(o.State), "reason", o.Reason)
-	if !s.ledger.done(k, o) {
+	if !s.ledger.Done(k, o) {
 		if hold {
 			s.slots.give(n.Channel)
 		}
@@ -273,12 +274,12 @@ func (s *Sender) send(ctx context.Context, j job) {
 // attempt in doubt once its last byte may be out.
 func (s *Sender) attempt(ctx context.Context, j job) (out channel.Outcome) {
 	n := j.item.Notification
-	k := attemptKey{n.ID, j.item.Attempt}
+	k := attempt.Key{Notification: n.ID, Attempt: j.item.Attempt}
 	ch := s.p.Channels[n.Channel]
 	if ch == nil {
 		return channel.Refused(channel.ReasonNoChannel, "")
 	}
-	left := s.cfg.HandOver - spent(j.ageFrom, time.Now())
+	left := s.cfg.HandOver - attempt.Spent(j.ageFrom, time.Now())
 	if left <= 0 {
 		return channel.NotBegun(channel.ReasonTooLate)
 	}
@@ -305,7 +306,7 @@ func (s *Sender) attempt(ctx context.Context, j job) (out channel.Outcome) {
 	defer cancel()
 	return ch.Send(ctx, message(j.item, value, language, s.p.Addresses.Place(j.item.Customer, j.item.Panel, j.item.Event.Zone)), func() bool {
 		now := time.Now()
-		if !s.ledger.mayHandOver(k, now, s.cfg.HandOver) {
+		if !s.ledger.MayHandOver(k, now, s.cfg.HandOver) {
 			return false
 		}
 		handed = now
@@ -344,7 +345,7 @@ func (s *Sender) watchClocks(ctx context.Context) error {
 		s.compareClocks(last, now)
 		last = now
 		if forget%120 == 0 {
-			s.ledger.forget(now)
+			s.ledger.Forget(now)
 		}
 	}
 }
@@ -352,8 +353,8 @@ func (s *Sender) watchClocks(ctx context.Context) error {
 // compareClocks voids every claim held when the clocks have advanced differently
 // since last.
 func (s *Sender) compareClocks(last, now time.Time) {
-	if diverged(last, now) {
-		s.ledger.voidAll(now)
+	if attempt.Diverged(last, now) {
+		s.ledger.VoidAll(now)
 		s.log.Error("wall clock and monotonic clock have parted, claims are void", "monotonic", now.Sub(last), "wall", now.Round(0).Sub(last.Round(0)))
 	}
 }

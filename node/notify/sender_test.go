@@ -15,10 +15,21 @@ import (
 	"vedetta/cluster/env"
 	"vedetta/node/agreement"
 	"vedetta/node/alerting"
+	"vedetta/node/attempt"
 	"vedetta/node/channel"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
+
+const (
+	delivered = decision.StateDelivered
+	refused   = decision.StateRefused
+	unknown   = decision.StateUnknown
+	pending   = decision.StatePending
+	cancelled = decision.StateCancelled
+)
+
+var k = attempt.Key{Notification: "n1", Attempt: 1}
 
 // fakes is the world around a Sender; everything in it is guarded by mu.
 type fakes struct {

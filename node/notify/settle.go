@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"vedetta/node/agreement"
+	"vedetta/node/attempt"
 	"vedetta/wire/decision"
 )
 
@@ -139,12 +140,12 @@ func (s *Sender) propose(ctx context.Context, batch []settlement) (later []settl
 
 // settled notes that the agreement has answered; state is empty when it recorded nothing.
 func (s *Sender) settled(one settlement, state decision.State) {
-	k := attemptKey{one.outcome.Notification, one.outcome.Attempt}
+	k := attempt.Key{Notification: one.outcome.Notification, Attempt: one.outcome.Attempt}
 	if one.slot {
 		s.slots.give(one.channel)
 	}
 	if one.own {
-		s.ledger.settled(k, time.Now())
+		s.ledger.Settled(k, time.Now())
 		s.ended()
 	} else {
 		s.unresolve(k)
@@ -158,7 +159,7 @@ func (s *Sender) settled(one settlement, state decision.State) {
 	}
 }
 
-func (s *Sender) unresolve(k attemptKey) {
+func (s *Sender) unresolve(k attempt.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.resolving, k)

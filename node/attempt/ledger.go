@@ -1,4 +1,4 @@
-package notify
+package attempt
 
 import (
 	"sync"
@@ -7,8 +7,8 @@ import (
 	"vedetta/wire/decision"
 )
 
-// attemptKey names one attempt of this process.
-type attemptKey struct {
+// Key names one attempt of this process.
+type Key struct {
 	Notification string
 	Attempt      int
 }
@@ -35,19 +35,20 @@ type held struct {
 // of it. Who resolves has applied what was settled long before.
 const remember = time.Hour
 
-// ledger is what this process knows of its attempts. It is stepped: now is an
+// Ledger is what this process knows of its attempts. It is stepped: now is an
 // argument. All methods are atomic, so that "may I write the last byte" and
 // "it never begins" exclude one another.
-type ledger struct {
+type Ledger struct {
 	mu       sync.Mutex
-	attempts map[attemptKey]*held
+	attempts map[Key]*held
 	void     time.Time // claims whose age counts from this instant or before are void (clocks)
 }
 
-func newLedger() *ledger { return &ledger{attempts: map[attemptKey]*held{}} }
+// NewLedger knows of no attempt.
+func NewLedger() *Ledger { return &Ledger{attempts: map[Key]*held{}} }
 
-// begin takes an attempt; false when it is forbidden or already here.
-func (l *ledger) begin(k attemptKey, ageFrom time.Time) bool {
+// Begin takes an attempt; false when it is forbidden or already here.
+func (l *Ledger) Begin(k Key, ageFrom time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.attempts[k] != nil {
@@ -57,21 +58,21 @@ func (l *ledger) begin(k attemptKey, ageFrom time.Time) bool {
 	return true
 }
 
-// mayHandOver is asked right before the last byte. After true there is no way back.
-func (l *ledger) mayHandOver(k attemptKey, now time.Time, limit time.Duration) bool {
+// MayHandOver is asked right before the last byte. After true there is no way back.
+func (l *Ledger) MayHandOver(k Key, now time.Time, limit time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.attempts[k]
-	if h == nil || h.phase != phaseHeld || spent(h.ageFrom, now) >= limit || diverged(h.ageFrom, now) || !h.ageFrom.After(l.void) {
+	if h == nil || h.phase != phaseHeld || Spent(h.ageFrom, now) >= limit || Diverged(h.ageFrom, now) || !h.ageFrom.After(l.void) {
 		return false
 	}
 	h.phase = phaseOut
 	return true
 }
 
-// done notes the outcome; false when the attempt was given away meanwhile, so
+// Done notes the outcome; false when the attempt was given away meanwhile, so
 // that its outcome is somebody else's to settle.
-func (l *ledger) done(k attemptKey, o decision.Outcome) bool {
+func (l *Ledger) Done(k Key, o decision.Outcome) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.attempts[k]
@@ -82,8 +83,8 @@ func (l *ledger) done(k attemptKey, o decision.Outcome) bool {
 	return true
 }
 
-// settled notes that the agreement has answered for the attempt.
-func (l *ledger) settled(k attemptKey, now time.Time) {
+// Settled notes that the agreement has answered for the attempt.
+func (l *Ledger) Settled(k Key, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.attempts[k]; h != nil {
@@ -91,17 +92,17 @@ func (l *ledger) settled(k attemptKey, now time.Time) {
 	}
 }
 
-// holds tells whether the attempt is here and its outcome not settled.
-func (l *ledger) holds(k attemptKey) bool {
+// Holds tells whether the attempt is here and its outcome not settled.
+func (l *Ledger) Holds(k Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.attempts[k]
 	return h != nil && h.phase != phaseForbidden && !h.settled
 }
 
-// ask is the holder's answer (rule 24). An attempt whose last byte is not out
+// Ask is the holder's answer (rule 24). An attempt whose last byte is not out
 // is given up here and now: never begun is a promise.
-func (l *ledger) ask(k attemptKey, now time.Time) (Answer, *decision.Outcome) {
+func (l *Ledger) Ask(k Key, now time.Time) (Answer, *decision.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := l.attempts[k]
@@ -120,15 +121,15 @@ func (l *ledger) ask(k attemptKey, now time.Time) (Answer, *decision.Outcome) {
 	return AnswerNeverBegun, nil
 }
 
-// voidAll makes every claim held now void: the clocks can't be trusted.
-func (l *ledger) voidAll(now time.Time) {
+// VoidAll makes every claim held now void: the clocks can't be trusted.
+func (l *Ledger) VoidAll(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.void = now
 }
 
-// forget drops what is over.
-func (l *ledger) forget(now time.Time) {
+// Forget drops what is over.
+func (l *Ledger) Forget(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k, h := range l.attempts {
@@ -141,13 +142,13 @@ func (l *ledger) forget(now time.Time) {
 // tolerance is how differently the two clocks may have advanced (rule 23).
 const tolerance = time.Second
 
-// spent is the claim's age: the longer of what both clocks say.
-func spent(from, now time.Time) time.Duration {
+// Spent is the claim's age: the longer of what both clocks say.
+func Spent(from, now time.Time) time.Duration {
 	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
 }
 
-// diverged tells whether wall clock and monotonic clock disagree about the age.
-func diverged(from, now time.Time) bool {
+// Diverged tells whether wall clock and monotonic clock disagree about the age.
+func Diverged(from, now time.Time) bool {
 	return apart(now.Sub(from), now.Round(0).Sub(from.Round(0)))
 }
 
