@@ -102,18 +102,25 @@ type verdict struct {
 
 func silence(reason dc09.Reason) verdict { return verdict{label: "silence", reason: reason} }
 
-// Handle answers one frame; nil is silence.
-func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Source) []byte {
+// Handle answers one frame.
+func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Source) reception.Verdict {
 	began := time.Now()
-	v := in.judge(ctx, f, from, began)
+	var who roster.Match
+	v := in.judge(ctx, f, from, began, &who)
 	in.messages.WithLabelValues(v.label, string(v.reason)).Inc()
 	if v.label == "ack" {
 		in.seconds.Observe(time.Since(began).Seconds())
 	}
-	return v.answer
+	out := reception.Verdict{Answer: v.answer, Word: v.label, Reason: v.reason}
+	if who.Panel != nil {
+		out.Customer, out.Panel = who.Customer.Doc.ID, who.Panel.ID
+		out.Known = v.label == "ack" || v.reason == dc09.ReasonUnknownToken || v.reason == dc09.ReasonNotDurable
+	}
+	return out
 }
 
-func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time) verdict {
+// judge sets who when it finds the panel.
+func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, who *roster.Match) verdict {
 	if f.Kind() == dc09.KindAnswer {
 		return silence(dc09.ReasonNotAMessage)
 	}
@@ -125,6 +132,7 @@ func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source
 	if kind != roster.Found {
 		return in.unknownAccount(ctx, f, from, now, snap, kind)
 	}
+	*who = match
 	cipher, v, ok := in.cipher(f, match)
 	if !ok {
 		return v

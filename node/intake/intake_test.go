@@ -156,7 +156,7 @@ func TestWhatAPanelOrStrangerIsAnswered(t *testing.T) {
 			st := &store{day: seal.NewKey(), late: tt.late}
 			in, key := newIntake(t, st, !tt.notReady)
 			f := tt.sent.frame(t, time.Now())
-			answer := in.Handle(t.Context(), f, reception.Source{Listener: "main", Transport: "tcp", Peer: netip.MustParseAddrPort("192.0.2.1:9")})
+			answer := in.Handle(t.Context(), f, reception.Source{Listener: "main", Transport: "tcp", Peer: netip.MustParseAddrPort("192.0.2.1:9")}).Answer
 			got := ""
 			if answer != nil {
 				a, err := dc09.ParseFrame(answer)
@@ -226,8 +226,8 @@ func TestFailedAppendIsSilence(t *testing.T) {
 	in, _ := newIntake(t, &store{}, true)
 	in.parts.Journal = failing{}
 	s := sent{token: "SIA-DCS", account: "BBBB", blocks: "[#BBBB|NBA1]"}
-	if a := in.Handle(t.Context(), s.frame(t, time.Now()), reception.Source{Listener: "main"}); a != nil {
-		t.Errorf("answered %q though nothing was stored", a)
+	if a := in.Handle(t.Context(), s.frame(t, time.Now()), reception.Source{Listener: "main"}); a.Answer != nil {
+		t.Errorf("answered %q though nothing was stored", a.Answer)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestRule07_ACopyWaitsForItsOwnMark(t *testing.T) {
 		for i, late := range []bool{false, true, false} {
 			st.late = late
 			began := time.Now()
-			a := in.Handle(t.Context(), s.frame(t, time.Now()), from)
+			a := in.Handle(t.Context(), s.frame(t, time.Now()), from).Answer
 			if (a == nil) != late || late && time.Since(began) != 3*time.Second {
 				t.Errorf("copy %d, durable %v: answered %q after %s", i, !late, a, time.Since(began))
 			}
@@ -338,8 +338,8 @@ func TestForgedPlainMessagesAreOneNotice(t *testing.T) {
 		in, _ := newIntake(t, st, true)
 		forged := func(at time.Duration) {
 			f := sent{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA001]", stamp: true, at: at}.frame(t, time.Now())
-			if a := in.Handle(t.Context(), f, reception.Source{Listener: "main"}); a != nil {
-				t.Errorf("answered %q", a)
+			if a := in.Handle(t.Context(), f, reception.Source{Listener: "main"}); a.Answer != nil {
+				t.Errorf("answered %q", a.Answer)
 			}
 		}
 		forged(-time.Hour) // an old one that somebody kept

@@ -49,7 +49,11 @@ func (s *session) connection(c net.Conn, listener string) {
 			if more == nil {
 				whole = true
 				frames.Inc()
-				if !s.answer(c, s.handler.Handle(s.work, f, from)) {
+				at := time.Now()
+				v := s.handler.Handle(s.work, f, from)
+				lost := s.answer(c, v.Answer)
+				s.attempted(Attempt{From: from, Received: at, Frame: f, Verdict: v, Lost: lost})
+				if lost != nil {
 					return
 				}
 				continue
@@ -81,16 +85,16 @@ func (s *session) connection(c net.Conn, listener string) {
 	}
 }
 
-// answer writes it, if there is one; false when the panel can't be reached.
-func (s *session) answer(c net.Conn, answer []byte) bool {
+// answer writes it, if there is one; an error when the panel can't be reached.
+func (s *session) answer(c net.Conn, answer []byte) error {
 	if len(answer) == 0 {
-		return true
+		return nil
 	}
-	if c.SetWriteDeadline(time.Now().Add(s.cfg.WriteTime)) != nil {
-		return false
+	if err := c.SetWriteDeadline(time.Now().Add(s.cfg.WriteTime)); err != nil {
+		return err
 	}
 	_, err := c.Write(answer)
-	return err == nil
+	return err
 }
 
 // refused counts bytes that were no frame; false when the connection is to end.
@@ -100,6 +104,7 @@ func (s *session) refused(err error, from Source) bool {
 		return true
 	}
 	s.metrics.refused.WithLabelValues(string(bad.Reason)).Inc()
+	s.attempted(Attempt{From: from, Received: time.Now(), Bad: bad, Verdict: badVerdict(bad)})
 	// Debug: strangers come by the thousand. Peer is personal data and stays out.
 	s.env.Log.Debug("no frame", "listener", from.Listener, "transport", from.Transport, "reason", string(bad.Reason), "detail", bad.Detail)
 	return !bad.Hopeless()

@@ -51,10 +51,13 @@ func (s *session) datagrams(stop context.Context, one socket) error {
 		}
 		g.Go(func() {
 			defer func() { <-slots }()
-			if answer := s.handler.Handle(s.work, f, from); len(answer) > 0 {
-				// Lost like any datagram: the panel asks again.
-				_ = reply(answer)
+			at := time.Now()
+			v := s.handler.Handle(s.work, f, from)
+			var lost error // like any datagram: the panel asks again
+			if len(v.Answer) > 0 {
+				lost = reply(v.Answer)
 			}
+			s.attempted(Attempt{From: from, Received: at, Frame: f, Verdict: v, Lost: lost})
 		})
 	}
 }

@@ -21,12 +21,12 @@ import (
 
 // Handler decides what a frame is answered.
 type Handler interface {
-	// Handle returns the whole answer, or nil for silence. It may wait (for the
+	// Handle returns the whole answer, or silence. It may wait (for the
 	// message to be durable), and may be called by many goroutines; a connection's
 	// frames come one after the other. ctx ends when waiting has no more sense: some
 	// seconds after the listeners were closed. The answer is written before the next
 	// call for the same connection, and not kept.
-	Handle(ctx context.Context, f dc09.Frame, from Source) (answer []byte)
+	Handle(ctx context.Context, f dc09.Frame, from Source) Verdict
 }
 
 // Transports of a Source.
@@ -48,6 +48,8 @@ type Reception struct {
 	handler Handler
 	env     env.Env
 	metrics metrics
+
+	observer Observer // nil: nobody looks
 
 	mu      sync.Mutex
 	open    bool                      // guarded by mu

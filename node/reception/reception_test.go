@@ -25,15 +25,15 @@ type echo struct {
 	from []Source
 }
 
-func (e *echo) Handle(_ context.Context, f dc09.Frame, from Source) []byte {
+func (e *echo) Handle(_ context.Context, f dc09.Frame, from Source) Verdict {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.got = append(e.got, f.Raw)
 	e.from = append(e.from, from)
 	if f.Account == "DEAD" {
-		return nil
+		return Verdict{Word: WordSilence}
 	}
-	return f.AppendDUH(nil)
+	return Verdict{Answer: f.AppendDUH(nil), Word: WordDUH, Panel: f.Account, Known: true}
 }
 
 // start runs a reception on a free port with short times and waits until it is open.

@@ -21,6 +21,13 @@ import (
 func run(t *testing.T, cfg Config, h Handler) *Reception {
 	t.Helper()
 	r := New(cfg, h, env.Quiet(1))
+	serve(t, r)
+	return r
+}
+
+// serve runs r, opened, until the test ends.
+func serve(t *testing.T, r *Reception) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -32,7 +39,6 @@ func run(t *testing.T, cfg Config, h Handler) *Reception {
 	})
 	r.SetOpen(true)
 	await(t, r.Opened)
-	return r
 }
 
 func on(address string) Config { return Config{Listeners: []Listener{{"main", address}}} }
@@ -130,13 +136,13 @@ func TestSlowFrameIsLetGoAndIdleConnectionIsNot(t *testing.T) {
 // slowHandler holds every frame until it is told to answer.
 type slowHandler struct{ begun, answer chan struct{} }
 
-func (h *slowHandler) Handle(ctx context.Context, f dc09.Frame, _ Source) []byte {
+func (h *slowHandler) Handle(ctx context.Context, f dc09.Frame, _ Source) Verdict {
 	h.begun <- struct{}{}
 	select {
 	case <-h.answer:
-		return f.AppendDUH(nil)
+		return Verdict{Answer: f.AppendDUH(nil), Word: WordDUH}
 	case <-ctx.Done():
-		return nil
+		return Verdict{Word: WordSilence}
 	}
 }
 
