@@ -20,6 +20,7 @@ func (r *Replica) flushed(moves []journal.Move) {
 	for _, m := range moves {
 		moved, _ := r.quorum.Note(r.cfg.Node, r.journal.DiskID(), m.Origin, m.Mark)
 		r.settled(moved)
+		r.noted(m.Origin)
 	}
 	for _, p := range r.peers {
 		if !p.connected {
@@ -133,6 +134,7 @@ func (r *Replica) note(p *peer, session int, m message, first bool) bool {
 		p.marks[o] = mark
 		moved, fell := r.quorum.Note(p.name, m.disk, o, mark)
 		r.settled(moved)
+		r.noted(o)
 		if fell {
 			r.regressed(p.name, m.disk, o, mark)
 		}

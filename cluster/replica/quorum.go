@@ -105,6 +105,15 @@ func (q *Quorum) Freeze(o mesh.Origin) { q.frozen[o] = true }
 // Durable returns an origin's durable mark.
 func (q *Quorum) Durable(o mesh.Origin) uint64 { return q.durable[o] }
 
+// Whole returns the highest number of an origin that every configured site has
+// flushed, 0 when there is none. Unlike Durable it may fall.
+func (q *Quorum) Whole(o mesh.Origin) uint64 {
+	if len(q.sites) == 0 || q.frozen[o] {
+		return 0
+	}
+	return slices.Min(q.siteMarks(o))
+}
+
 // Durables returns all durable marks.
 func (q *Quorum) Durables() map[mesh.Origin]uint64 { return maps.Clone(q.durable) }
 
@@ -129,6 +138,18 @@ func (q *Quorum) settle(o mesh.Origin) bool {
 	if len(q.sites) == 0 || q.frozen[o] {
 		return false
 	}
+	marks := q.siteMarks(o)
+	slices.Sort(marks)
+	at := marks[(len(marks)-1)/2] // as many sites as a majority have this or more
+	if at <= q.durable[o] {
+		return false
+	}
+	q.durable[o] = at
+	return true
+}
+
+// siteMarks are an origin's marks of the configured sites, in their order.
+func (q *Quorum) siteMarks(o mesh.Origin) []uint64 {
 	marks := make([]uint64, len(q.sites))
 	for i, site := range q.sites {
 		for _, m := range q.members {
@@ -137,11 +158,5 @@ func (q *Quorum) settle(o mesh.Origin) bool {
 			}
 		}
 	}
-	slices.Sort(marks)
-	at := marks[(len(marks)-1)/2] // as many sites as a majority have this or more
-	if at <= q.durable[o] {
-		return false
-	}
-	q.durable[o] = at
-	return true
+	return marks
 }

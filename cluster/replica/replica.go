@@ -28,7 +28,8 @@ type Replica struct {
 	quorum         *Quorum
 	sites          []string
 	members        []Member
-	waiting        map[mesh.Origin]*waiters
+	waiting        lines // for a majority
+	waitingAll     lines // for all configured sites
 	durableChanged chan struct{}
 	peers          map[string]*peer
 	quarantined    map[mesh.Origin]string // why
@@ -64,7 +65,7 @@ func New(cfg Config, j *journal.Journal, l Link, e env.Env) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: cfg.withDefaults(), env: e, journal: j, link: l,
-		quorum: NewQuorum(), waiting: map[mesh.Origin]*waiters{}, durableChanged: make(chan struct{}),
+		quorum: NewQuorum(), waiting: lines{}, waitingAll: lines{}, durableChanged: make(chan struct{}),
 		peers: map[string]*peer{}, quarantined: map[mesh.Origin]string{},
 		ahead: map[mesh.Origin]bool{}, hurry: map[mesh.Origin]bool{},
 		intakes: map[mesh.Origin]*intake{}, look: make(chan struct{}, 1),
@@ -102,6 +103,9 @@ func (r *Replica) SetMembers(members []Member, sites []string) {
 	defer r.mu.Unlock()
 	r.members, r.sites = append([]Member(nil), members...), append([]string(nil), sites...)
 	r.settled(r.quorum.Configure(sites, members))
+	for o := range r.waitingAll {
+		r.noted(o)
+	}
 }
 
 // Run fetches what peers have and this node lacks, until ctx ends.

@@ -36,6 +36,48 @@ func TestSitesOfANewMesh(t *testing.T) {
 	})
 }
 
+// With `all` an acknowledgement waits for every configured site, also for one
+// that is away.
+func TestRule08_AllMeansAllConfiguredSites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, a, b, c := three(t)
+		defer func() { a.stop(); b.stop(); c.stop(); n.wg.Wait() }()
+		n.connect("arezzo", "limburg")
+		pos := a.append(t.Context(), "two sites have it")
+		if err := a.replica.WaitDurable(within(t, time.Second), pos); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.replica.WaitAll(within(t, 5*time.Second), pos); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("wait for all with one site away: %v, want that it is cut", err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- a.replica.WaitAll(within(t, 10*time.Second), pos) }()
+		synctest.Wait()
+		n.connect("arezzo", "roubaix")
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if err := a.replica.WaitAll(within(t, time.Second), a.append(t.Context(), fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		away := a.append(t.Context(), "a site leaves the configuration")
+		a.replica.SetMembers(nil, nil)
+		go func() { done <- a.replica.WaitAll(within(t, 5*time.Second), away) }()
+		synctest.Wait()
+		if d := a.replica.quorum.Whole(a.origin); d != 0 {
+			t.Errorf("without sites everything to %d is at all of them, want nothing", d)
+		}
+		if err := <-done; err == nil {
+			t.Error("all of no sites have it")
+		}
+		if len(a.replica.waitingAll) != 0 {
+			t.Errorf("%d still wait", len(a.replica.waitingAll))
+		}
+	})
+}
+
 func TestRule05_MarksOfAllAndDurableAtAMajority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b, c := three(t)

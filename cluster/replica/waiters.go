@@ -40,18 +40,41 @@ func (w *waiters) Pop() any {
 	return it
 }
 
+// lines are those who wait, by origin.
+type lines map[mesh.Origin]*waiters
+
+// release lets go of those of one origin who wait for mark or less.
+func (l lines) release(o mesh.Origin, mark uint64) {
+	line := l[o]
+	for line != nil && len(*line) > 0 && (*line)[0].number <= mark {
+		close(heap.Pop(line).(*waiter).done)
+	}
+	if line != nil && len(*line) == 0 {
+		delete(l, o)
+	}
+}
+
 // WaitDurable returns nil once the place is flushed at a majority of sites.
 func (r *Replica) WaitDurable(ctx context.Context, pos mesh.Position) error {
+	return r.wait(ctx, pos, r.waiting, r.quorum.Durable)
+}
+
+// WaitAll returns nil once the place is flushed at every configured site (rule 8).
+func (r *Replica) WaitAll(ctx context.Context, pos mesh.Position) error {
+	return r.wait(ctx, pos, r.waitingAll, r.quorum.Whole)
+}
+
+func (r *Replica) wait(ctx context.Context, pos mesh.Position, waiting lines, mark func(mesh.Origin) uint64) error {
 	r.mu.Lock()
-	if r.quorum.Durable(pos.Origin) >= pos.Number {
+	if mark(pos.Origin) >= pos.Number {
 		r.mu.Unlock()
 		return nil
 	}
 	w := &waiter{number: pos.Number, done: make(chan struct{})}
-	line := r.waiting[pos.Origin]
+	line := waiting[pos.Origin]
 	if line == nil {
 		line = &waiters{}
-		r.waiting[pos.Origin] = line
+		waiting[pos.Origin] = line
 	}
 	heap.Push(line, w)
 	r.mu.Unlock()
@@ -66,10 +89,17 @@ func (r *Replica) WaitDurable(ctx context.Context, pos mesh.Position) error {
 		return nil // at the last moment
 	}
 	heap.Remove(line, w.at)
-	if len(*line) == 0 && r.waiting[pos.Origin] == line {
-		delete(r.waiting, pos.Origin)
+	if len(*line) == 0 && waiting[pos.Origin] == line {
+		delete(waiting, pos.Origin)
 	}
-	return fmt.Errorf("wait until %s is durable, mark is %d: %w", pos, r.quorum.Durable(pos.Origin), context.Cause(ctx))
+	return fmt.Errorf("wait until %s is durable, mark is %d: %w", pos, mark(pos.Origin), context.Cause(ctx))
+}
+
+// noted releases those who wait for every site to have the origin. Needs mu.
+func (r *Replica) noted(o mesh.Origin) {
+	if r.waitingAll[o] != nil {
+		r.waitingAll.release(o, r.quorum.Whole(o))
+	}
 }
 
 // settled releases those who wait for origins whose durable mark has moved.
@@ -79,13 +109,7 @@ func (r *Replica) settled(moved []mesh.Origin) {
 		return
 	}
 	for _, o := range moved {
-		line, durable := r.waiting[o], r.quorum.Durable(o)
-		for line != nil && len(*line) > 0 && (*line)[0].number <= durable {
-			close(heap.Pop(line).(*waiter).done)
-		}
-		if line != nil && len(*line) == 0 {
-			delete(r.waiting, o)
-		}
+		r.waiting.release(o, r.quorum.Durable(o))
 	}
 	close(r.durableChanged)
 	r.durableChanged = make(chan struct{})

@@ -54,8 +54,22 @@ type Message struct {
 	Quirks    []string   `json:"quirks,omitempty"`
 
 	Answer Answer `json:"answer"`
-	Reason string `json:"reason,omitempty"` // why not ACK: unknown_account, plain_refused, unknown_token, ambiguous_panel
+	Reason string `json:"reason,omitempty"` // why not ACK, or what else is to be said: a dc09.Reason
+
+	// How the panel's settings had it judged; empty is the usual.
+	Ack    string `json:"ack,omitempty"`    // local, all: what the ACK promised; empty: a majority
+	Key    string `json:"key,omitempty"`    // KeyNext, KeyPrevious: what opened it; empty: the current key, or none
+	Taken  bool   `json:"taken,omitempty"`  // first message under the next key that this process saw
+	Text   string `json:"text,omitempty"`   // windows-1252, utf-8: of all texts in it; empty: detected
+	Zone   string `json:"zone,omitempty"`   // IANA: the times in its blocks are of it; empty: UTC
+	Window int    `json:"window,omitempty"` // seconds within which it is a copy; 0: the usual ten minutes
 }
+
+// Keys of the ring beside the current one.
+const (
+	KeyNext     = "next"
+	KeyPrevious = "previous"
+)
 
 // Corrected is the receive time with the origin's measured offset taken out:
 // what windows are judged by (rule 11).

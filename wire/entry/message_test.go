@@ -22,9 +22,17 @@ func full() Message {
 	}
 }
 
+// judged is an entry of a panel with settings of its own.
+func judged() Message {
+	m := full()
+	m.Answer, m.Reason = AnswerACK, ""
+	m.Ack, m.Key, m.Taken, m.Text, m.Zone, m.Window = "all", KeyNext, true, "windows-1252", "Europe/Rome", 60
+	return m
+}
+
 func TestRule04_EntryKeepsItsForm(t *testing.T) {
 	var text strings.Builder
-	for _, m := range []Message{full(), {Version: Version, Answer: AnswerSilence}} {
+	for _, m := range []Message{full(), {Version: Version, Answer: AnswerSilence}, judged()} {
 		b, err := Marshal(m)
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // appendQuick appends what json.Marshal gives; false: ask that.
 func appendQuick(b []byte, m *Message) ([]byte, bool) {
 	if m.Received.Location() != time.UTC || m.Received.Year() < 1 || m.Received.Year() > 9999 ||
-		m.Timestamp != nil && (m.Timestamp.Location() != time.UTC || m.Timestamp.Year() < 1 || m.Timestamp.Year() > 9999) || len(m.Quirks) > 0 || m.Data == nil || m.Raw == nil {
+		m.Timestamp != nil && (m.Timestamp.Location() != time.UTC || m.Timestamp.Year() < 1 || m.Timestamp.Year() > 9999) || m.Data == nil || m.Raw == nil {
 		return b, false
 	}
 	good := true
@@ -74,8 +74,28 @@ func appendQuick(b []byte, m *Message) ([]byte, bool) {
 		b = append(m.Timestamp.AppendFormat(append(b, `,"timestamp":"`...), time.RFC3339Nano), '"')
 	}
 	coded(`,"raw":`, m.Raw)
+	for i, q := range m.Quirks {
+		if i == 0 {
+			text(`,"quirks":[`, q)
+		} else {
+			text(`,`, q)
+		}
+	}
+	if len(m.Quirks) > 0 {
+		b = append(b, ']')
+	}
 	text(`,"answer":`, string(m.Answer))
 	some(`,"reason":`, m.Reason)
+	some(`,"ack":`, m.Ack)
+	some(`,"key":`, m.Key)
+	if m.Taken {
+		b = append(b, `,"taken":true`...)
+	}
+	some(`,"text":`, m.Text)
+	some(`,"zone":`, m.Zone)
+	if m.Window != 0 {
+		b = strconv.AppendInt(append(b, `,"window":`...), int64(m.Window), 10)
+	}
 	return append(b, '}'), good
 }
 
@@ -140,10 +160,31 @@ func readQuick(b []byte) (m Message, ok bool) {
 	}
 	p.Want(`,"raw":`)
 	m.Raw = p.Bytes()
+	if p.Has(`,"quirks":`) {
+		for p.Next(len(m.Quirks)) {
+			m.Quirks = append(m.Quirks, p.String())
+		}
+	}
 	p.Want(`,"answer":`)
 	m.Answer = Answer(p.String())
 	if p.Has(`,"reason":`) {
 		m.Reason = p.String()
+	}
+	if p.Has(`,"ack":`) {
+		m.Ack = p.String()
+	}
+	if p.Has(`,"key":`) {
+		m.Key = p.String()
+	}
+	m.Taken = p.Has(`,"taken":true`)
+	if p.Has(`,"text":`) {
+		m.Text = p.String()
+	}
+	if p.Has(`,"zone":`) {
+		m.Zone = p.String()
+	}
+	if p.Has(`,"window":`) {
+		m.Window = int(p.Number())
 	}
 	p.Want(`}`)
 	return m, p.Good()

@@ -35,6 +35,11 @@ func TestRule04_QuickFormIsJSON(t *testing.T) {
 			s := texts.Draw(t, "digits")
 			m.Prefix = &s
 		}
+		if rapid.Bool().Draw(t, "settings") {
+			m.Ack, m.Key, m.Text, m.Zone = texts.Draw(t, "ack"), texts.Draw(t, "key"), texts.Draw(t, "text"), texts.Draw(t, "zone")
+			m.Taken, m.Window = rapid.Bool().Draw(t, "taken"), int(rapid.Uint64Max(most/2).Draw(t, "window"))
+			m.Quirks = rapid.SliceOfN(texts, 1, 3).Draw(t, "quirks")
+		}
 		want, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +63,7 @@ func TestRule04_QuickFormIsJSON(t *testing.T) {
 
 // FuzzQuickReader: what the quick reader takes, encoding/json reads the same.
 func FuzzQuickReader(f *testing.F) {
-	for _, m := range []Message{full(), {Data: []byte("#12AB|Nri1/BA001"), Raw: []byte("\nraw\r"), Answer: AnswerACK}} {
+	for _, m := range []Message{full(), judged(), {Data: []byte("#12AB|Nri1/BA001"), Raw: []byte("\nraw\r"), Answer: AnswerACK}} {
 		b, err := Marshal(m)
 		if err != nil {
 			f.Fatal(err)

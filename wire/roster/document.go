@@ -43,6 +43,8 @@ type Panel struct {
 	GraceSeconds int     `json:"grace_seconds"`
 	TimeZone     string  `json:"time_zone"` // IANA name of the premises
 	Zones        []Zone  `json:"zones"`
+
+	Reception *Reception `json:"reception,omitempty"` // nil: like everybody's
 }
 
 // Zone names a zone of a panel.

@@ -29,6 +29,17 @@ func TestRule04_DocumentKeepsItsForm(t *testing.T) {
 	if got, err := Unmarshal(b); err != nil || !reflect.DeepEqual(got, c) {
 		t.Errorf("came back as %+v, %v, want %+v", got, err, c)
 	}
+	c.Panels[0].Reception = &Reception{NoWindow: true, BehindSeconds: 120, AheadSeconds: 60, LocalTime: true, DuplicateSeconds: 60, Answer: AnswerReceived,
+		AllowPlain: true, Ack: AckAll, UnknownToken: TokenACK, StrictAccount: true, Text: TextUTF8,
+		NextKey: []byte("next key, 16 byt"), PreviousKey: []byte("previous, 16 byt"), PreviousUntilMs: 1764000000000}
+	more, err := Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Unmarshal(more); err != nil || !reflect.DeepEqual(got, c) {
+		t.Errorf("came back as %+v, %v, want %+v", got, err, c)
+	}
+	b = append(append(b, '\n'), more...)
 	const file = "testdata/document-1.golden"
 	if *update {
 		if err := os.WriteFile(file, append(b, '\n'), 0o644); err != nil {
