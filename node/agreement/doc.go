@@ -37,5 +37,6 @@
 //	identity windows        15 min after the last copy, two per identity (rule 11)
 //	proposals with results  10 min after the first try (rule 19)
 //	ids of destroyed keys and customers   for good: an id is never used again
+//	silent panels           until they are heard again or supervised no more (rule 30)
 //	day keys                until a Destroy of the day (journal.retention_days)
 package agreement

@@ -189,6 +189,7 @@ func (s *State) destroyCustomer(customer string, b *batch) (Result, error) {
 		s.drop(w)
 	}
 	delete(s.documents, customer)
+	s.forgetSilence(customer)
 	s.gone[customer] = s.clock
 	return Result{}, nil
 }

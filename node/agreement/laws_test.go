@@ -35,7 +35,7 @@ func (p *player) some() string {
 
 func (p *player) step() {
 	shard := byte(p.pick("shard", 2))
-	switch p.pick("command", 12) {
+	switch p.pick("command", 13) {
 	case 0:
 		p.do(decision.Assign{Shards: []decision.Assignment{{Shard: shard, Holder: p.origin()}}})
 	case 1, 2, 3:
@@ -64,6 +64,12 @@ func (p *player) step() {
 		default:
 			p.do(decision.PutDocument{Customer: p.customer(), Revision: uint64(p.pick("revision", 9)), Sealed: []byte{1}})
 		}
+	case 12:
+		panel := []string{"p1", "p2"}[p.pick("panel", 2)]
+		masks := []decision.Silent{0, decision.SilentPrimary, decision.SilentAll}
+		c := p.supervise(silence(p.customer(), panel, masks[p.pick("from", 3)], masks[p.pick("to", 3)], p.pick("steps", 3)))
+		c.RosterIndex -= uint64(p.pick("behind", 3))
+		p.do(c)
 	case 11:
 		if len(p.log) > 0 { // a proposal comes again
 			p.raw(p.log[p.pick("repeat", len(p.log))])

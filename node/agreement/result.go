@@ -61,6 +61,7 @@ type Result struct {
 	Claims   []Claimed `json:"claims,omitempty"`   // Decide: per plan item with Claimed, in order; Claim: per id, in order
 	Outcomes []Settled `json:"outcomes,omitempty"` // Settle: per outcome, in order
 	Epochs   []uint64  `json:"epochs,omitempty"`   // Assign: per shard, in order
+	Taken    []bool    `json:"taken,omitempty"`    // Supervise: per panel, in order, whether it was recorded
 }
 
 // Claimed is the answer for one notification. Send only when Attempt is not 0.
@@ -100,6 +101,7 @@ func (r Result) clone() Result {
 		r.Refusal = &why
 	}
 	r.Claims, r.Outcomes, r.Epochs = slices.Clone(r.Claims), slices.Clone(r.Outcomes), slices.Clone(r.Epochs)
+	r.Taken = slices.Clone(r.Taken)
 	return r
 }
 

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	sharding "vedetta/node/identity"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 	"vedetta/wire/seal"
@@ -53,6 +54,7 @@ type image struct {
 
 	Proposals map[decision.ProposalID]proposalImage `json:"proposals"`
 	Confirmed map[mesh.Origin]uint64                `json:"confirmed"`
+	Silent    map[string]Silence                    `json:"silent,omitempty"` // by panel
 	Tail      tailImage                             `json:"tail"`
 }
 
@@ -130,6 +132,10 @@ func (s *State) Image() Image {
 		Tail:      tailImage{s.tail.Number, s.tail.Hash[:], s.tail.Day},
 	}
 	in.Tail.Hash = slices.Clone(in.Tail.Hash)
+	in.Silent = map[string]Silence{}
+	for _, panels := range s.silent {
+		maps.Copy(in.Silent, panels)
+	}
 	for c, n := range s.cursors {
 		in.Cursors = append(in.Cursors, cursorImage{c.Shard, c.Origin, n})
 	}
@@ -250,6 +256,13 @@ func (in image) state(keys KeyOpener) *State {
 		s.proposals[id] = proposal(p)
 	}
 	maps.Copy(s.confirmed, in.Confirmed)
+	for panel, v := range in.Silent {
+		shard := sharding.Shard(panel)
+		if s.silent[shard] == nil {
+			s.silent[shard] = map[string]Silence{}
+		}
+		s.silent[shard][panel] = v
+	}
 	if s.generation != 0 {
 		s.tail = Tail{Origin: mesh.Agreement(s.generation), Number: in.Tail.Number, Hash: mesh.Hash(in.Tail.Hash), Day: in.Tail.Day}
 	}

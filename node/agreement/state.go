@@ -67,6 +67,7 @@ type State struct {
 	windows   map[mesh.Identity][]Window // at most two each, the older first
 	proposals map[decision.ProposalID]proposal
 	confirmed map[mesh.Origin]uint64
+	silent    [Shards]map[string]Silence // by panel: never empty of bits (rule 30)
 
 	tail Tail
 }
@@ -209,6 +210,8 @@ func (s *State) step(c decision.Command, b *batch) (Result, error) {
 		return s.destroy(body, b)
 	case decision.Admit:
 		return s.admit(body), nil
+	case decision.Supervise:
+		return s.supervise(body, b)
 	}
 	return Result{}, fmt.Errorf("command %T: %w", c.Body, decision.ErrVersion)
 }

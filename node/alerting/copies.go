@@ -192,8 +192,12 @@ func (c *Copies) noteWindow(id mesh.Identity, event mesh.Position, at int64) {
 	c.windows[id] = append(ws, window{event: event, times: []int64{at}})
 }
 
-// NoteVerdict takes over a decision of the agreement.
+// NoteVerdict takes over a decision of the agreement. One about an event of its
+// own is no message: it lies between none.
 func (c *Copies) NoteVerdict(v decision.Verdict) {
+	if v.Entry.Origin.IsAgreement() {
+		return
+	}
 	e := Entry{Position: v.Entry, Panel: v.Panel, Sequence: v.Sequence, Received: time.UnixMilli(v.ReceivedMs),
 		Poll: v.Ruling == decision.RulingEvents && len(v.Events) == 0}
 	copy(e.Identity[:], v.Identity)

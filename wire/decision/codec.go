@@ -174,6 +174,8 @@ func decodeBody(k Kind, b []byte) (Body, error) {
 		return decodeAs[Confirm](b)
 	case KindAdmit:
 		return decodeAs[Admit](b)
+	case KindSupervise:
+		return decodeAs[Supervise](b)
 	}
 	return nil, fmt.Errorf("unknown kind: %w", ErrForm)
 }

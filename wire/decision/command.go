@@ -1,6 +1,8 @@
 package decision
 
 import (
+	"strconv"
+
 	"vedetta/wire/mesh"
 )
 
@@ -21,6 +23,7 @@ const (
 	KindDestroy     Kind = 10 // Destroy
 	KindConfirm     Kind = 11 // Confirm
 	KindAdmit       Kind = 12 // Admit
+	KindSupervise   Kind = 14 // Supervise
 )
 
 // Body is one of the command structs below.
@@ -140,6 +143,58 @@ type Notification struct {
 	Claimed    bool   `json:"claimed,omitempty"` // claimed by the proposer in this very command, as attempt 1
 }
 
+// Supervise records which panels of a shard fell silent or were heard again,
+// each with its events and whole plan (rules 14, 30). A panel whose silence is
+// not From any more, or whose customer's document is newer than RosterIndex, is
+// left out without harm to the others: it is judged anew.
+type Supervise struct {
+	Fence
+	RosterIndex uint64    `json:"roster"`
+	Panels      []Silence `json:"panels"`
+}
+
+// Silence is one panel's change. Its events' ids are places in the agreement's
+// origin, which only the agreement gives: a notification of Plan has no id, and
+// as Event the index of its event in decimal digits.
+type Silence struct {
+	Customer string         `json:"customer"`
+	Panel    string         `json:"panel"`
+	From     Silent         `json:"from"`
+	To       Silent         `json:"to"`
+	Events   []Event        `json:"events,omitempty"`
+	Plan     []Notification `json:"plan,omitempty"`
+}
+
+// WellFormed tells whether a change says something, and its plan names its own
+// events only by their index.
+func (p Silence) WellFormed() bool {
+	if p.Panel == "" || p.Customer == "" || p.From == p.To || (p.From|p.To)&^SilentKnown != 0 {
+		return false
+	}
+	for _, n := range p.Plan {
+		if n.ID != "" || n.Claimed {
+			return false
+		}
+		if i, err := strconv.Atoi(n.Event); err != nil || strconv.Itoa(i) != n.Event {
+			return false
+		}
+	}
+	return true
+}
+
+// Silent is what of a panel is silent: a set of the bits below.
+type Silent byte
+
+// Bits of Silent, with the Contact ID code of the event that tells of each.
+const (
+	SilentPrimary     Silent = 1 << iota // 351: the primary path, of a panel with two
+	SilentAlternative                    // 352: the alternative path
+	SilentAll                            // 350: every path that the panel has
+	SilentNever                          // 354: every path, and nobody has heard it since it is counted
+
+	SilentKnown Silent = 1<<iota - 1 // all bits that have a meaning
+)
+
 // Claim takes open steps for sending (rules 14, 17, 18).
 type Claim struct {
 	Fence
@@ -242,3 +297,4 @@ func (PutDocument) Kind() Kind { return KindPutDocument }
 func (Destroy) Kind() Kind     { return KindDestroy }
 func (Confirm) Kind() Kind     { return KindConfirm }
 func (Admit) Kind() Kind       { return KindAdmit }
+func (Supervise) Kind() Kind   { return KindSupervise }

@@ -34,4 +34,7 @@
 // settled, destroyed is there. A verdict that is too long for one record is
 // followed by records that carry the rest: part 1, 2, ..., with the same entry
 // and ruling, more of the events, and when they are all there, of the plan.
+//
+// A verdict whose entry is its own record's place tells of a panel that fell
+// silent or is heard again (Supervise, rule 30): it has no message.
 package decision

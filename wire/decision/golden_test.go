@@ -62,6 +62,8 @@ var commands = []Body{
 	Destroy{Customer: "c1", Day: 20781},
 	Confirm{Cursors: []Mark{{Origin: node, Number: 41}}},
 	Admit{Member: Member{Node: "arezzo", Disk: "d2", Site: "arezzo"}},
+	Supervise{Fence: fence, RosterIndex: 12, Panels: []Silence{{Customer: "c1", Panel: "p1", From: SilentAlternative, To: SilentAlternative | SilentPrimary | SilentAll,
+		Events: fullVerdict().Events, Plan: fullVerdict().Plan}}},
 }
 
 func records() []Record {
