@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"vedetta/cluster/config"
+	"vedetta/node/intake"
 	"vedetta/wire/mesh"
 )
 
@@ -56,8 +57,9 @@ type Founder struct {
 // ReceptionConfig is where panels report to.
 type ReceptionConfig struct {
 	Listeners []ListenerConfig `koanf:"listeners"`
-	NeverBan  []string         `koanf:"never_ban"` // networks whose addresses are never banned
-	Wait      time.Duration    `koanf:"wait"`      // for a majority, then silence; 3s
+	NeverBan  []string         `koanf:"never_ban"`       // networks whose addresses are never banned
+	Wait      time.Duration    `koanf:"wait"`            // for a majority, then silence; 3s
+	Unknown   string           `koanf:"unknown_account"` // what a panel is answered whose account nobody has entered: silence (default), so that it turns to its other receiver; ack once its message is stored; duh, which tells it not to repeat. Encrypted ones get no ack, it would need their key: duh
 }
 
 // ListenerConfig is one named port, TCP and UDP.
@@ -110,7 +112,7 @@ type JournalConfig struct {
 func Defaults() Config {
 	return Config{
 		Log:       LogConfig{Level: "info"},
-		Reception: ReceptionConfig{Wait: 3 * time.Second},
+		Reception: ReceptionConfig{Wait: 3 * time.Second, Unknown: "silence"},
 		Channel: ChannelConfig{
 			Email:   EmailConfig{TLS: "offered"},
 			WebPush: WebPushConfig{TTL: 4 * time.Hour, TTLLifeSafety: 48 * time.Hour},
@@ -179,6 +181,7 @@ func (c Config) problems() []config.Problem {
 		names[l.Name] = true
 		address("reception.listeners", l.Address)
 	}
+	want(intake.UnknownAnswer(c.Reception.Unknown).Known(), "reception.unknown_account", "silence, ack or duh, have "+quoted(c.Reception.Unknown))
 	want(c.Reception.Wait > 0 && c.Reception.Wait <= time.Minute, "reception.wait", "a time up to 1m")
 	address("status.listen", c.Status.Listen)
 	address("channel.email.address", c.Channel.Email.Address)

@@ -109,7 +109,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	lk.HandleCall(methodAble, []string{link.RoleNode}, gate.Able)
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
-	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Behind: 40 * time.Second, Ahead: 20 * time.Second},
+	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Unknown: intake.UnknownAnswer(cfg.Reception.Unknown), Behind: 40 * time.Second, Ahead: 20 * time.Second},
 		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured}, e.Split("intake"))
 	panels := reception.New(cfg.reception(), in, e.Split("reception"))
 	gate.open = panels.SetOpen
@@ -139,7 +139,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}
-	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, e.Split("uplink"))
+	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
 	serveCentral(lk, up, vapid)
 	seen := report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts,

@@ -148,6 +148,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink, vapid push.Key) {
 	lk.HandleCall("central.keys", central, plain(up.Keys))
 	lk.HandleCall("central.open", central, plain(up.Open))
 	lk.HandleCall("central.put", central, plain(up.Put))
+	lk.HandleCall("central.adopt", central, plain(up.Adopt))
 	lk.HandleCall("central.status", central, plain(up.Status))
 	lk.HandleCall("central.marks", central, plain(up.Marks))
 	lk.HandleCall("central.push", central, plain(func(context.Context, []byte) ([]byte, error) { return push.Announce(vapid) }))

@@ -389,6 +389,44 @@ func TestUnknownAccountIsHeld(t *testing.T) {
 	})
 }
 
+// TestRule06_adopted_later gives held messages to a panel: what is an hour old
+// is shown as late and told to nobody, a fire too, unless whoever adopts wants
+// it; what came a moment ago is told as ever, with its escalation.
+func TestRule06_adopted_later(t *testing.T) {
+	const fire = "#1234|Nri1/FA7"
+	for _, c := range []struct {
+		name string
+		ago  time.Duration
+		data string
+		tell entry.Tell
+		want []string
+	}{
+		{"two minutes ago", 2 * time.Minute, fire, entry.TellRecent, []string{"ann email FA 1", "bob email FA 1"}},
+		{"two minutes ago, a burglary", 2 * time.Minute, burglary, entry.TellRecent, []string{"ann email BA 1", "bob email BA 1"}},
+		{"yesterday", 26 * time.Hour, burglary, entry.TellRecent, nil},
+		{"yesterday, a fire", 26 * time.Hour, fire, entry.TellRecent, nil},
+		{"yesterday, all is told", 26 * time.Hour, burglary, entry.TellAll, []string{"ann email BA 1"}},
+		{"yesterday, a fire, all is told", 26 * time.Hour, fire, entry.TellAll, []string{"ann email FA 1", "bob email FA 1"}},
+		{"a moment ago, none is told", time.Second, fire, entry.TellNone, nil},
+	} {
+		bubble(t, []roster.Rule{everything(step("ann", "email", 0, 0), step("bob", "email", 120, 0))}, func(t *testing.T, w *world) {
+			w.assign(w.self)
+			w.sends(w.self, 1, c.data, func(m *entry.Message) {
+				m.Received = time.Now().UTC().Add(-c.ago)
+				m.Reason, m.Adopted = "adopted", &entry.Adopted{Held: mesh.Position{Origin: w.self, Number: 99}, Tell: c.tell}
+			})
+			time.Sleep(5 * time.Minute)
+			t.Log(c.name)
+			w.wantSent(c.want...)
+			for _, v := range w.verdicts() {
+				if v.Ruling != decision.RulingEvents || len(v.Events) != 1 || v.Late != (c.ago > LateAfter) {
+					t.Errorf("%s: verdict %+v, want an event, late when it is", c.name, v)
+				}
+			}
+		})
+	}
+}
+
 func TestPlainRefusedIsASecurityEvent(t *testing.T) {
 	bubble(t, mail, func(t *testing.T, w *world) {
 		w.assign(w.self)

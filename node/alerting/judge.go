@@ -147,6 +147,7 @@ func (d *drafter) decide(v *decision.Verdict, o opened) {
 		return
 	}
 	v.Ruling, v.Events = decision.RulingEvents, events
+	quiet := toldToNobody(o.message, d.now)
 	customer, ok := d.snapshot.Customer(o.customer)
 	if !ok {
 		return // no document any more: nobody to tell
@@ -156,6 +157,9 @@ func (d *drafter) decide(v *decision.Verdict, o opened) {
 		return // the panel was removed since
 	}
 	plan := func(i int) []decision.Notification {
+		if quiet {
+			return nil
+		}
 		p := Planned{ID: decision.EventID(v.Entry, i), Event: v.Events[i], Received: o.message.Corrected()}
 		return Plan(p, customer, panel, d.now)
 	}
@@ -177,6 +181,19 @@ func (d *drafter) decide(v *decision.Verdict, o opened) {
 		v.Plan = append(v.Plan, plan(len(v.Events)-1)...)
 	}
 	slices.SortStableFunc(v.Plan, func(a, b decision.Notification) int { return cmp.Compare(a.DueMs, b.DueMs) })
+}
+
+// toldToNobody tells whether an adopted message becomes events that are shown
+// and that nobody is told of: its panel was nobody's when it came, and what is
+// over by now must not wake people.
+func toldToNobody(m entry.Message, now time.Time) bool {
+	switch {
+	case m.Adopted == nil || m.Adopted.Tell == entry.TellAll:
+		return false
+	case m.Adopted.Tell == entry.TellRecent:
+		return now.Sub(m.Corrected()) > LongLate
+	}
+	return true
 }
 
 // yesterdays is the identity under the key of the day before, for one window

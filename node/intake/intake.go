@@ -51,6 +51,8 @@ type Config struct {
 	Wait   time.Duration // for durability, then silence
 	Behind time.Duration // a panel's time may lie this far behind ours (DC-09: 40 s)
 	Ahead  time.Duration // or ahead (20 s)
+
+	Unknown UnknownAnswer // what panels of unknown accounts are answered; empty: silence
 }
 
 // Parts the intake talks to.
@@ -70,19 +72,16 @@ type Intake struct {
 	env     env.Env
 	unknown atomic.Int64 // unknown messages being journaled now
 	notices notices      // of plain messages to panels with a key
+	polls   notices      // of polls of unknown accounts
 
 	messages *prometheus.CounterVec
 	seconds  prometheus.Histogram
 }
 
-// Messages of unknown accounts that may wait for the journal at once; further
-// ones are dropped, so that a flood of strangers doesn't fill the alarms' lane.
-const maxUnknown = 64
-
 // New makes an intake; it starts nothing.
 func New(cfg Config, parts Parts, e env.Env) *Intake {
 	in := &Intake{
-		cfg: cfg, parts: parts, env: e, notices: notices{last: map[string]time.Time{}},
+		cfg: cfg, parts: parts, env: e, notices: notices{last: map[string]time.Time{}}, polls: notices{last: map[string]time.Time{}, most: maxStrangers},
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_messages_total", Help: "Messages by what they were answered and why."}, []string{"answer", "reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -195,39 +194,22 @@ func (in *Intake) stale(c dc09.Content, encrypted bool, now time.Time) bool {
 	return false
 }
 
-// unknownAccount stores what can't be given to a panel, sealed with the key of
-// the day, for the operator to see; it is never answered.
-func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, snap *roster.Snapshot, kind roster.Kind) verdict {
-	reason := dc09.ReasonUnknown
-	if kind == roster.Ambiguous {
-		reason = dc09.ReasonAmbiguous
-	}
-	if f.Kind() == dc09.KindPoll {
-		return silence(reason)
-	}
-	if in.unknown.Add(1) > maxUnknown {
-		in.unknown.Add(-1)
-		return silence(dc09.ReasonUnknownFlood)
-	}
-	defer in.unknown.Add(-1)
-	content := dc09.Content{Data: []byte(f.Body)}
-	if !f.Encrypted {
-		if c, err := f.Open(nil, nil); err == nil {
-			content = c
-		}
-	}
-	in.store(ctx, f, content, from, now, snap, roster.Match{}, entry.AnswerSilence, reason)
-	return silence(reason)
-}
-
 // store journals the message and waits until it is durable at a majority.
 func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from reception.Source, now time.Time,
 	snap *roster.Snapshot, match roster.Match, answer entry.Answer, reason dc09.Reason,
 ) bool {
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
 	defer cancel()
-	m := in.message(f, c, from, now, snap.Index(), answer, reason)
-	sender := identity.Sender{Listener: from.Listener, Prefix: f.Prefix, Receiver: f.Receiver, Account: f.Account}
+	pos, ok := in.journal(ctx, in.message(f, c, from, now, snap.Index(), answer, reason), match)
+	// Not durable in time is no error of ours: the panel repeats, and the entry
+	// becomes an event when it is durable (rule 8).
+	return ok && in.parts.Replica.WaitDurable(ctx, pos) == nil
+}
+
+// journal writes a message under the key of the panel's customer, or of the
+// day when it is nobody's; it is not durable at a majority yet.
+func (in *Intake) journal(ctx context.Context, m entry.Message, match roster.Match) (mesh.Position, bool) {
+	sender := identity.Sender{Listener: m.Listener, Prefix: m.Prefix, Receiver: m.Receiver, Account: m.Account}
 	var key seal.Key
 	record := func(o mesh.Origin) *seal.RecordKey { return key.For(o) }
 	if match.Panel != nil {
@@ -236,27 +218,25 @@ func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from 
 		sender.Panel, key = match.Panel.ID, match.Key()
 	} else {
 		var ok bool
-		if key, ok = in.parts.Keys.DayKey(mesh.DayOf(now)); !ok {
+		if key, ok = in.parts.Keys.DayKey(mesh.DayOf(m.Received)); !ok {
 			in.env.Log.Warn("no key of the day yet; a message of an unknown account is dropped")
-			return false
+			return mesh.Position{}, false
 		}
 	}
 	content, err := entry.Marshal(m)
 	if err != nil {
 		in.env.Log.Error("a message can't be written as an entry", "error", err)
-		return false
+		return mesh.Position{}, false
 	}
-	id := sender.Of(key, f.Token, f.Number(), c.Data)
+	id := sender.Of(key, m.Token, m.Sequence, m.Data)
 	pos, err := in.parts.Journal.Append(ctx, mesh.KindMessage, sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
 		return record(h.Origin).Seal(h, content), nil
 	})
 	if err != nil {
 		in.env.Log.Warn("a message was not stored", "error", err)
-		return false
+		return mesh.Position{}, false
 	}
-	// Not durable in time is no error of ours: the panel repeats, and the entry
-	// becomes an event when it is durable (rule 8).
-	return in.parts.Replica.WaitDurable(ctx, pos) == nil
+	return pos, true
 }
 
 func (in *Intake) message(f dc09.Frame, c dc09.Content, from reception.Source, now time.Time, index uint64, answer entry.Answer, reason dc09.Reason) entry.Message {

@@ -72,6 +72,7 @@ func newIntake(t *testing.T, st *store, ready bool) (*Intake, seal.Key) {
 	b, err := doc.Marshal(doc.Customer{ID: "c1", Panels: []doc.Panel{
 		{ID: "p-keyed", Account: "AAAA", Key: panelKey}, {ID: "p-plain", Account: "BBBB"},
 		{ID: "p-twice-1", Account: "CCCC"}, {ID: "p-twice-2", Account: "cccc", Prefix: &zero, Receiver: &two},
+		{ID: "p-both-1", Account: "DDDD"}, {ID: "p-both-2", Account: "DDDD"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +148,8 @@ func TestWhatAPanelOrStrangerIsAnswered(t *testing.T) {
 		{name: "plain though the account has a key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba}, stored: entry.AnswerSilence, reason: "plain_refused"},
 		{name: "unknown token", sent: sent{token: "XYZ-9", account: "BBBB", blocks: "[x]"}, token: "DUH", stored: entry.AnswerDUH, reason: "unknown_token"},
 		{name: "unknown account", sent: sent{token: "SIA-DCS", account: "F00D", blocks: "[#F00D|Nri1/BA1]"}, stored: entry.AnswerSilence, reason: "unknown_account"},
-		{name: "poll of an unknown account", sent: sent{token: "NULL", account: "F00D", blocks: "[]"}},
+		{name: "poll of an unknown account", sent: sent{token: "NULL", account: "F00D", blocks: "[]"}, stored: entry.AnswerSilence, reason: "unknown_account"},
+		{name: "two panels fit", sent: sent{token: "SIA-DCS", account: "DDDD", blocks: "[#DDDD|Nri1/BA1]"}, stored: entry.AnswerSilence, reason: "ambiguous_panel"},
 		{name: "the panel with its receiver wins", sent: sent{token: "SIA-DCS", account: "CCCC", blocks: "[#CCCC|NBA1]", receiver: &two}, token: "ACK", stored: entry.AnswerACK},
 		{name: "an answer is no message", sent: sent{token: "ACK", account: "BBBB", blocks: "[]"}},
 	}
@@ -186,7 +188,7 @@ func checkStored(t *testing.T, name string, st *store, key seal.Key, want entry.
 		return
 	}
 	r := st.records[0]
-	if reason == "unknown_account" {
+	if reason == "unknown_account" || reason == "ambiguous_panel" {
 		key = st.day
 	}
 	b, err := seal.Open(key, r.Header, r.Sealed)

@@ -1,7 +1,7 @@
 // Package uplink is what central may ask of a node: the keys it needs to read,
 // a customer's keys made when there are none, a roster document put into the
-// agreement, the feed of all journals by cursor (design, section 4), and this
-// node's own marks, running hashes and digests for central's reconcile.
+// agreement, held messages given to a panel, the feed of all journals by cursor
+// (design, section 4), and this node's own marks, running hashes and digests for central's reconcile.
 //
 // Every node serves it, one is enough for central. It decides nothing: what
 // changes is proposed to the agreement. Keys leave only to a certificate with
@@ -29,6 +29,7 @@ type Agreement interface {
 	CustomerKey(customer string) (seal.Key, agreement.KeyState)
 	Days() []mesh.Day
 	DayKey(mesh.Day) (seal.Key, bool)
+	Key(id seal.KeyID) (k seal.Key, customer string, state agreement.KeyState) // customer is empty for a day's
 	Documents() (byCustomer map[string]agreement.Document, index uint64)
 	Document(customer string) (agreement.Document, bool)
 	Changed() <-chan struct{}
@@ -46,13 +47,14 @@ type Uplink struct {
 	journals  Journals
 	meshKey   seal.MeshKey
 	leader    func() string
+	adopter   Adopter
 	env       env.Env
 	confirmed confirmed
 }
 
 // New makes an uplink; it starts nothing.
-func New(a Agreement, p Proposer, j Journals, k seal.MeshKey, leader func() string, e env.Env) *Uplink {
-	return &Uplink{agreement: a, proposer: p, journals: j, meshKey: k, leader: leader, env: e,
+func New(a Agreement, p Proposer, j Journals, k seal.MeshKey, leader func() string, adopter Adopter, e env.Env) *Uplink {
+	return &Uplink{agreement: a, proposer: p, journals: j, meshKey: k, leader: leader, adopter: adopter, env: e,
 		confirmed: confirmed{marks: map[mesh.Origin]uint64{}}}
 }
 

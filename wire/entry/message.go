@@ -63,6 +63,8 @@ type Message struct {
 	Text   string `json:"text,omitempty"`   // windows-1252, utf-8: of all texts in it; empty: detected
 	Zone   string `json:"zone,omitempty"`   // IANA: the times in its blocks are of it; empty: UTC
 	Window int    `json:"window,omitempty"` // seconds within which it is a copy; 0: the usual ten minutes
+
+	Adopted *Adopted `json:"adopted,omitempty"` // set when an operator gave a held message to this panel
 }
 
 // Keys of the ring beside the current one.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vedetta/wire/mesh"
 )
 
 var update = flag.Bool("update", false, "write the golden file; only for a new version of the form")
@@ -62,6 +64,20 @@ func TestRule04_EntryAboveItsVersionIsTold(t *testing.T) {
 		if m, err := Unmarshal([]byte(text)); err == nil || errors.Is(err, ErrVersion) != above {
 			t.Errorf("%s read as %+v, %v; want an error, above the version: %v", text, m, err, above)
 		}
+	}
+}
+
+// An entry that was adopted is written and read like any other.
+func TestAdoptedEntry(t *testing.T) {
+	m := full()
+	m.Adopted = &Adopted{Held: mesh.Position{Origin: mesh.Origin{Node: "arezzo", Incarnation: 2, Random: 7}, Number: 9}, Tell: TellAll}
+	m.Quirks = nil
+	b, err := Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Unmarshal(b); err != nil || !reflect.DeepEqual(got, m) {
+		t.Errorf("came back as %+v, %v, want %+v", got, err, m)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // appendQuick appends what json.Marshal gives; false: ask that.
 func appendQuick(b []byte, m *Message) ([]byte, bool) {
 	if m.Received.Location() != time.UTC || m.Received.Year() < 1 || m.Received.Year() > 9999 ||
-		m.Timestamp != nil && (m.Timestamp.Location() != time.UTC || m.Timestamp.Year() < 1 || m.Timestamp.Year() > 9999) || m.Data == nil || m.Raw == nil {
+		m.Timestamp != nil && (m.Timestamp.Location() != time.UTC || m.Timestamp.Year() < 1 || m.Timestamp.Year() > 9999) || m.Adopted != nil || m.Data == nil || m.Raw == nil {
 		return b, false
 	}
 	good := true
