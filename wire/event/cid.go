@@ -82,7 +82,7 @@ func trailingText(b []byte) string {
 	case bytes.HasPrefix(b, []byte("|A")):
 		b = b[2:]
 	}
-	return text(b)
+	return Text(b)
 }
 
 func alnum(c byte) bool {

@@ -87,7 +87,7 @@ func Parse(token string, data []byte, xdata [][]byte, base time.Time) []Event {
 // unreadable is the event of a block that no grammar fits.
 func unreadable(s Standard, data []byte) Event {
 	return Event{
-		Standard: s, Qualifier: New, Category: Other, Text: text(data),
+		Standard: s, Qualifier: New, Category: Other, Text: Text(data),
 		Meaning: "Message that could not be read", MeaningIT: "Messaggio non leggibile",
 	}
 }
@@ -104,7 +104,7 @@ func applyXData(events []Event, xdata [][]byte) {
 			switch x[0] {
 			case 'I':
 				if e.Text == "" {
-					e.Text = text(x[1:])
+					e.Text = Text(x[1:])
 				}
 			case 'H':
 				if e.Time.IsZero() {

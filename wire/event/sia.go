@@ -30,7 +30,7 @@ func (p *siaParser) block(data []byte) {
 	before := len(p.events)
 	if b[0] == 'A' && before > 0 && !startsCode(b) {
 		// A block of text to the one before (Eaton i-on, level 3).
-		p.events[before-1].Text += text(b[1:])
+		p.events[before-1].Text += Text(b[1:])
 		return
 	}
 	p.b, p.mods, p.area, p.old, p.last = b, nil, "", false, false
@@ -104,7 +104,7 @@ func (p *siaParser) quoted(b []byte, end string) []byte {
 	}
 	if !p.last && len(p.mods) > 0 {
 		if p.mods[len(p.mods)-1].Name == "ri" {
-			p.area = text(b)
+			p.area = Text(b)
 		}
 		return rest
 	}
@@ -114,7 +114,7 @@ func (p *siaParser) quoted(b []byte, end string) []byte {
 
 func (p *siaParser) addText(b []byte) {
 	if p.last {
-		p.events[len(p.events)-1].Text += text(b)
+		p.events[len(p.events)-1].Text += Text(b)
 	}
 }
 

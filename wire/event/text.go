@@ -2,9 +2,9 @@ package event
 
 import "unicode/utf8"
 
-// text shows a panel's bytes: UTF-8 as it is, anything else as Windows-1252. Both
+// Text shows a panel's bytes: UTF-8 as it is, anything else as Windows-1252. Both
 // are met (a Russian bridge, ioBroker.sia issue 63). Nothing is trimmed.
-func text(b []byte) string {
+func Text(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
