@@ -17,6 +17,7 @@ import (
 	"vedetta/cluster/env"
 	"vedetta/cluster/gossip/keyring"
 	"vedetta/cluster/link"
+	"vedetta/ops/frame"
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
 	"vedetta/ops/pki"
@@ -48,23 +49,28 @@ type cli struct {
 	Panel struct {
 		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
 	} `cmd:"" help:"Panels."`
+	DC09 struct {
+		Decode decodeCommand `cmd:"" help:"Say everything of one frame as JSON."`
+		Encode encodeCommand `cmd:"" help:"Make a frame of such JSON, or of flags."`
+	} `cmd:"" name:"dc09" help:"Frames of the panel protocol."`
 	Reconcile reconcileCommand `cmd:"" help:"Have central compare journals, decisions, deliveries and what it shows, now; exit 1 when a fault stands open."`
 }
 
 // world is what commands need of the outside.
 type world struct {
 	ctx         context.Context
+	in          io.Reader
 	out, errOut io.Writer
 	code        int
 }
 
 // Run parses and runs one command line and returns the exit code.
-func Run(ctx context.Context, args []string, _ io.Reader, out, errOut io.Writer) int {
+func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	var c cli
-	w := &world{ctx: ctx, out: out, errOut: errOut}
+	w := &world{ctx: ctx, in: in, out: out, errOut: errOut}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("vedettactl"), kong.UsageOnError(),
-		kong.Description("Runs Vedetta on this machine, makes certificates, and is a panel."),
+		kong.Description("Runs Vedetta on this machine, makes certificates, is a panel, and reads and writes its frames."),
 		kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }))
 	if err != nil {
 		fmt.Fprintln(errOut, "vedettactl:", err)
@@ -129,6 +135,24 @@ type sendCommand struct {
 
 func (c *sendCommand) Run(w *world) error {
 	w.code = panel.Send(w.ctx, c.Options, w.out)
+	return nil
+}
+
+type decodeCommand struct {
+	frame.DecodeOptions
+}
+
+func (c *decodeCommand) Run(w *world) error {
+	w.code = frame.RunDecode(c.DecodeOptions, w.in, w.out, w.errOut)
+	return nil
+}
+
+type encodeCommand struct {
+	frame.EncodeOptions
+}
+
+func (c *encodeCommand) Run(w *world) error {
+	w.code = frame.RunEncode(c.EncodeOptions, w.in, w.out, w.errOut)
 	return nil
 }
 
