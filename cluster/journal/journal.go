@@ -39,6 +39,7 @@ type Journal struct {
 	files   map[mesh.Day]*dayFile
 	changed chan struct{}         // closed and replaced when a mark moves
 	halted  map[mesh.Origin]error // agreement origins that diverged
+	recent  recent                // the last commits' records
 
 	queue queue
 	seen  seenTable
@@ -58,6 +59,8 @@ type originState struct {
 	day    mesh.Day  // day of the record at mark
 	spans  []span    // in order; the unbroken run
 	beyond bool      // files may hold records above the mark
+
+	recent []mesh.Record // the newest up to mark, without a gap; may be none
 }
 
 // span is a part of an origin's run inside one day file.
@@ -82,6 +85,7 @@ func newJournal(cfg Config, e env.Env) *Journal {
 		changed: make(chan struct{}), halted: map[mesh.Origin]error{}, dead: make(chan struct{}),
 	}
 	j.queue.wake = make(chan struct{}, 1)
+	j.recent.limit = recentBytes
 	j.seen.init()
 	j.metrics = newMetrics(j)
 	return j

@@ -11,21 +11,29 @@ import (
 )
 
 // Read returns records of one origin from number from up to upTo, but not above
-// the mark and, after the first, not more than maxBytes. They are copies; each
-// one's CRC is checked. A damaged record gives a Damaged error that names file
-// and place, with the good records before it.
+// the mark and, after the first, not more than maxBytes. What was committed last
+// comes from memory, the rest is copied from the files and its CRC is checked. A
+// damaged record gives a Damaged error that names file and place, with the good
+// records before it.
 func (j *Journal) Read(o mesh.Origin, from, upTo uint64, maxBytes int) ([]mesh.Record, error) {
 	if from == 0 {
 		return nil, errors.New("read: want numbers from 1")
 	}
 	var records []mesh.Record
 	for maxBytes > 0 || len(records) == 0 {
-		f, last := j.place(o, from)
-		if f == nil || from > upTo {
-			return records, nil
+		got, err := j.remembered(o, from, upTo, maxBytes, len(records) == 0), error(nil)
+		if len(got) == 0 {
+			f, last := j.place(o, from)
+			if f == nil || from > upTo {
+				return records, nil
+			}
+			got, err = f.read(o, from, min(last, upTo), maxBytes, len(records) == 0)
 		}
-		got, err := f.read(o, from, min(last, upTo), maxBytes, len(records) == 0)
-		records = append(records, got...)
+		if records == nil {
+			records = got
+		} else {
+			records = append(records, got...)
+		}
 		if err != nil || len(got) == 0 {
 			return records, err
 		}

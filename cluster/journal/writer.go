@@ -304,6 +304,7 @@ func (w *writer) report(st *stage) {
 		for _, p := range s.parts() {
 			last := p.records[len(p.records)-1]
 			state.advance(p.day, p.records[0].Number, last.Number, last.Hash)
+			w.recent.keep(state, p.records)
 		}
 		moves = append(moves, Move{s.origin, s.mark, s.hash})
 	}
