@@ -122,6 +122,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return err
 	}
+	machine.Decided(alerts.Decided)
 	leaders, err := leadership.New(leadership.Config{Self: self, Founding: cfg.founding()}, leadership.Parts{
 		Raft: log, Caller: lk, View: view, Ready: gate.Ready, Ages: alerts.Ages, Offset: gate.Offset, Wrap: meshKey.Wrap, HandOver: raft.TransferLeadership,
 	}, e.Split("leadership"))

@@ -68,6 +68,7 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 		s.cursors[cursor{d.Shard, m.Origin}] = m.To
 	}
 	w.keep()
+	s.verdicts = entries
 	for i, v := range entries {
 		for _, n := range v.Plan {
 			s.plan(d.Fence, v, verdicts[i]+uint64(parts[i][n.Event]), n)

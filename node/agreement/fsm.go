@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vedetta/cluster/env"
+	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
 
@@ -49,6 +50,7 @@ type FSM struct {
 	mu      sync.RWMutex // guards the variables below
 	state   *State
 	changed chan struct{}
+	decided func(o mesh.Origin, first, last uint64, verdicts []decision.Verdict)
 }
 
 // ErrStopped means that this node applies nothing any more.
@@ -69,6 +71,17 @@ func NewFSM(cfg Config, keys KeyOpener, j Journal, e env.Env) (*FSM, error) {
 
 // View is what the others read.
 func (f *FSM) View() *View { return &View{f} }
+
+// Decided sets the hook that gets what is decided as it is applied here, in
+// order: which numbers of the agreement's origin a command took, and what it
+// said about entries. It must neither wait nor ask View, and may keep nothing of
+// the verdicts but strings and arrays. What was applied before stands in the day
+// files; after Restore, and after a gap there, numbers don't follow.
+func (f *FSM) Decided(fn func(o mesh.Origin, first, last uint64, verdicts []decision.Verdict)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.decided = fn
+}
 
 // Run waits until the state machine can't go on and returns why, or until ctx
 // is done; afterwards nothing is applied and no snapshot waits. A caller that
@@ -99,6 +112,9 @@ func (f *FSM) ApplyBatch(logs []*raft.Log) []any {
 			var rs []mesh.Record
 			if r, rs, err = f.state.Apply(l.Index, l.Data); err == nil {
 				out[i], records = r, append(records, rs...)
+				if len(rs) > 0 && f.decided != nil {
+					f.decided(rs[0].Origin, rs[0].Number, rs[len(rs)-1].Number, f.state.verdicts)
+				}
 				continue
 			}
 			f.env.Log.Error("the agreement can't go on at this node", "index", l.Index, "error", err)

@@ -69,7 +69,8 @@ type State struct {
 	confirmed map[mesh.Origin]uint64
 	silent    [Shards]map[string]Silence // by panel: never empty of bits (rule 30)
 
-	tail Tail
+	tail     Tail
+	verdicts []decision.Verdict // of the last command, once it was accepted
 }
 
 // Tail is where the agreement's own origin stands after the last command.
@@ -155,7 +156,7 @@ func (s *State) Apply(index uint64, command []byte) (Result, []mesh.Record, erro
 	if err != nil {
 		return Result{}, nil, fmt.Errorf("apply %d: %w", index, err)
 	}
-	s.index = index
+	s.index, s.verdicts = index, nil
 	if p, ok := s.proposals[c.ID]; ok {
 		return p.Result, nil, nil // rule 19
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // feed takes the agreement's decisions from this node's own day files into the
-// index of copies: at start those of the whole retention, then each as it comes
-// (rules 11, 16).
+// index of copies: at start those of the whole retention, then what Decided was
+// not told (rules 11, 16).
 func (f *Follower) feed(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -77,11 +77,42 @@ func (f *Follower) feedOrigin(o mesh.Origin) (more bool, err error) {
 		return false, err
 	}
 	f.mu.Lock()
-	f.fed[o] = last
-	close(f.fedMore)
-	f.fedMore = make(chan struct{})
+	f.fed[o] = max(f.fed[o], last)
+	f.meet(o)
+	more = err == nil && f.fed[o] < mark
 	f.mu.Unlock()
-	return err == nil && last < mark, err
+	return more, err
+}
+
+// told is a run of one origin's decisions that Decided brought.
+type told struct {
+	origin      mesh.Origin
+	first, last uint64
+}
+
+// Decided takes over decisions as this node applies them, numbers first to last
+// of the agreement's origin, and what they say about entries: so none is read
+// back from the day files but at start and after a gap. It doesn't wait, and is
+// called in the order of application.
+func (f *Follower) Decided(o mesh.Origin, first, last uint64, verdicts []decision.Verdict) {
+	for i := range verdicts {
+		f.copies.NoteVerdict(verdicts[i])
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.told.origin != o || f.told.last+1 != first {
+		f.told = told{origin: o, first: first}
+	}
+	f.told.last = last
+	f.meet(o)
+}
+
+// meet joins what was read with what was told, once there is no gap between.
+// f.mu is held.
+func (f *Follower) meet(o mesh.Origin) {
+	if t := f.told; t.origin == o && f.fed[o]+1 >= t.first {
+		f.fed[o] = max(f.fed[o], t.last)
+	}
 }
 
 // firstReadable finds the first number from which there are records.
@@ -127,10 +158,14 @@ func (f *Follower) openDecision(r mesh.Record) (rec decision.Record, done bool, 
 	return rec, true, err
 }
 
-// whole tells whether all decisions up to a number are in the index.
+// whole tells whether all decisions up to a number are in the index, and in
+// this node's day files without a gap.
 func (f *Follower) whole(o mesh.Origin, number uint64) bool {
 	if o.IsZero() || number == 0 {
 		return true
+	}
+	if f.journal.Mark(o) < number {
+		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -77,8 +77,8 @@ type Follower struct {
 	space    chan struct{} // capacity 1: a worker took entries from its queue
 
 	mu        sync.Mutex
-	fed       map[mesh.Origin]uint64 // decisions taken into copies, by agreement origin
-	fedMore   chan struct{}          // closed and replaced when fed rises
+	fed       map[mesh.Origin]uint64 // decisions taken into copies without a gap, by agreement origin
+	told      told                   // the newest that came as they were applied
 	abandoned map[string]struct{}    // notifications claimed in proposals of unknown end: never begun here
 	behind    time.Time              // since when durable entries wait to be read; zero: none
 	oldestDue time.Time              // of the steps that are due and free
@@ -103,7 +103,6 @@ func New(cfg Config, j Journal, a Agreement, r *rosters.Roster, s Sender, decode
 		lazily:    make(chan struct{}, lazyInFlight),
 		space:     make(chan struct{}, 1),
 		fed:       make(map[mesh.Origin]uint64),
-		fedMore:   make(chan struct{}),
 		abandoned: make(map[string]struct{}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_decisions_total", Help: "Entries decided by this node, by ruling."}, []string{"ruling"}),

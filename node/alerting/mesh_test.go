@@ -354,6 +354,7 @@ func (w *world) restart(self mesh.Origin) {
 	w.hand.mu.Unlock()
 	f := w.still(nil)
 	w.follower = f
+	w.raft.fsm.Decided(f.Decided)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	run := func(fn func(context.Context) error) {

@@ -299,7 +299,6 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 	clear(w.copies)
 	clear(w.bad)
 	for i := range cmd.Entries {
-		f.copies.NoteVerdict(cmd.Entries[i])
 		f.decisions.WithLabelValues(string(cmd.Entries[i].Ruling)).Inc()
 	}
 	f.begin(cmd.Entries, r.Claims, ageFrom)

@@ -1,0 +1,59 @@
+package alerting
+
+import (
+	"testing"
+	"time"
+
+	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
+)
+
+// What is told as it is applied and what stands in the day files join to one
+// index without a hole: a gap between them is read, and only then is the copy of
+// the decisions whole (rule 16).
+func TestRule16_ToldAndReadBackJoin(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.assign(w.self)
+		for n := range 6 {
+			w.sends(w.self, 1+n, burglary)
+			time.Sleep(time.Second)
+		}
+		w.halt()
+		all := w.verdicts()
+		o, last := w.view.Decided()
+		f := w.still(nil)
+		at := func() uint64 { f.mu.Lock(); defer f.mu.Unlock(); return f.fed[o] }
+		known := func(v decision.Verdict) bool {
+			e := Entry{Position: mesh.Position{Origin: origin("roubaix", 1), Number: 1}, Panel: panelID, Sequence: v.Sequence, Received: time.UnixMilli(v.ReceivedMs)}
+			copy(e.Identity[:], v.Identity)
+			return f.copies.Judge(e, nil).CopyOf == v.Entry
+		}
+		// The last two are told as they are applied, while what came before isn't read yet.
+		f.Decided(o, last-1, last-1, all[4:5])
+		f.Decided(o, last, last, all[5:])
+		if at() != 0 || f.whole(o, last) {
+			t.Fatalf("whole up to %d though the beginning was not read", at())
+		}
+		if !known(all[5]) || known(all[0]) {
+			t.Fatal("want the last in the index, and the first not yet")
+		}
+		if more, err := f.feedOrigin(o); more || err != nil || at() != last || !f.whole(o, last) {
+			t.Fatalf("whole up to %d of %d after reading, more %v, %v", at(), last, more, err)
+		}
+		for _, v := range all {
+			if !known(v) {
+				t.Errorf("%s is not in the index", v.Entry)
+			}
+		}
+		// One that is told after a gap waits for what lies between.
+		f.Decided(o, last+3, last+4, nil)
+		if at() != last {
+			t.Fatalf("whole up to %d, want %d until the gap is read", at(), last)
+		}
+		// In the index, but not flushed here: not whole.
+		f.Decided(o, last+1, last+1, nil)
+		if at() != last+1 || f.whole(o, last+1) {
+			t.Fatalf("whole up to %d before it is flushed", at())
+		}
+	})
+}
