@@ -49,8 +49,9 @@ func (in *Intake) Adopt(ctx context.Context, held mesh.Position, m entry.Message
 	if err != nil {
 		return none, AdoptedUnframed, nil
 	}
-	snap := in.parts.Roster.Snapshot()
-	match, _ := snap.Find(m.Listener, f.Prefix, f.Receiver, f.Account)
+	peer, _ := netip.ParseAddrPort(m.Peer)
+	a := arrival{frame: f, now: m.Received, snap: in.parts.Roster.Snapshot(), from: reception.Source{Listener: m.Listener, Transport: m.Transport, Peer: peer}}
+	match, _ := a.snap.Find(m.Listener, f.Prefix, f.Receiver, f.Account)
 	switch {
 	case match.Panel == nil:
 		return none, AdoptedNoPanel, nil
@@ -58,23 +59,19 @@ func (in *Intake) Adopt(ctx context.Context, held mesh.Position, m entry.Message
 		return none, AdoptedOther, nil
 	case f.Kind() == dc09.KindPoll:
 		return none, AdoptedPoll, nil
-	case !f.Encrypted && len(match.Panel.Key) > 0:
+	}
+	in.meet(&a, match)
+	if a.plainRefused() {
 		return none, AdoptedPlain, nil
 	}
-	cipher, _, ok := in.cipher(f, match)
-	if !ok {
+	if a.content, a.key, a.ring, err = in.rings.of(match.Panel).open(f, nil, m.Received); err != nil {
 		return none, AdoptedNotOpen, nil
 	}
-	c, err := f.Open(nil, cipher)
-	if err != nil {
-		return none, AdoptedNotOpen, nil
-	}
-	if in.stale(c, f.Encrypted, m.Received) {
+	a.clock.read(&a.content, m.Received)
+	if a.clock.stale(a.content, f.Encrypted, m.Received) {
 		return none, AdoptedTime, nil
 	}
-	peer, _ := netip.ParseAddrPort(m.Peer)
-	from := reception.Source{Listener: m.Listener, Transport: m.Transport, Peer: peer}
-	again := in.message(f, c, from, m.Received, snap.Index(), m.Answer, "adopted")
+	again := in.message(&a, m.Answer, "adopted")
 	again.OffsetMs, again.Adopted = m.OffsetMs, &entry.Adopted{Held: held, Tell: as.Tell}
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vedetta/node/identity"
+	"vedetta/wire/dc09"
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
 	"vedetta/wire/seal"
@@ -31,6 +32,12 @@ func opened(t *testing.T, st *store, keys ...seal.Key) (out []entry.Message) {
 		}
 	}
 	return out
+}
+
+// heldMessage is what f left while its account was unknown.
+func heldMessage(in *Intake, f dc09.Frame, came time.Time) entry.Message {
+	a := arrival{frame: f, from: from, now: came, snap: in.parts.Roster.Snapshot(), content: contentOf(f)}
+	return in.message(&a, entry.AnswerSilence, dc09.ReasonUnknown)
 }
 
 // TestAdoptedIsJudgedAsWhenItCame gives held messages to the panel that the
@@ -61,7 +68,7 @@ func TestAdoptedIsJudgedAsWhenItCame(t *testing.T) {
 			in, key := newIntake(t, st, tt.ready)
 			came := time.Now().UTC()
 			f := tt.sent.frame(t, came)
-			m := in.message(f, contentOf(f), from, came, 3, entry.AnswerSilence, "unknown_account")
+			m := heldMessage(in, f, came)
 			m.OffsetMs = -70
 			time.Sleep(time.Hour)
 			held := mesh.Position{Origin: mesh.Origin{Node: "limburg", Incarnation: 4, Random: 9}, Number: 17}
@@ -99,7 +106,7 @@ func TestRule11_AdoptedTwiceIsOneIdentity(t *testing.T) {
 		in, _ := newIntake(t, st, true)
 		s := sent{token: "SIA-DCS", account: "AAAA", blocks: "[#AAAA|Nri1/BA001]", key: panelKey}
 		f := s.frame(t, time.Now())
-		m := in.message(f, contentOf(f), from, time.Now(), 3, entry.AnswerSilence, "unknown_account")
+		m := heldMessage(in, f, time.Now())
 		for range 2 {
 			if _, got, err := in.Adopt(t.Context(), mesh.Position{}, m, Adoption{"c1", "p-keyed", entry.TellRecent}); got != AdoptedDone || err != nil {
 				t.Fatal(got, err)

@@ -2,25 +2,28 @@
 // answered: it finds the panel, opens the content, judges its time, and answers
 // a message only when it is durable at a majority of sites (design, section 3).
 //
-// It is one call in the goroutine of the connection. What is true after an
+// A panel's settings (wire/roster, Reception) change how it is judged; without
+// them all are judged alike. It is one call in the goroutine of the connection. What is true after an
 // ACK: the entry is flushed at a majority of sites; a poll's answer means "seen
 // here". It never answers what it could not store.
 package intake
 
 import (
 	"context"
+	"hash/maphash"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"vedetta/cluster/env"
-	"vedetta/node/identity"
 	"vedetta/node/reception"
 	"vedetta/node/roster"
 	"vedetta/wire/dc09"
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
+	doc "vedetta/wire/roster"
 	"vedetta/wire/seal"
 )
 
@@ -38,6 +41,8 @@ type Journal interface {
 // means that it is not known to be.
 type Replica interface {
 	WaitDurable(ctx context.Context, pos mesh.Position) error
+	// WaitAll is WaitDurable for every configured site (rule 8).
+	WaitAll(ctx context.Context, pos mesh.Position) error
 }
 
 // Keys gives the key of the day for what is no customer's; false while the
@@ -71,8 +76,12 @@ type Intake struct {
 	parts   Parts
 	env     env.Env
 	unknown atomic.Int64 // unknown messages being journaled now
-	notices notices      // of plain messages to panels with a key
+	notices notices      // of what a panel's owner is told seldom
+	taken   notices      // of panels that have taken their next key
 	polls   notices      // of polls of unknown accounts
+	rings   rings        // keys of the panels that were heard last
+	zones   zones
+	buffers sync.Pool // of *[]byte: plaintext, while its frame is answered
 
 	messages *prometheus.CounterVec
 	seconds  prometheus.Histogram
@@ -81,7 +90,9 @@ type Intake struct {
 // New makes an intake; it starts nothing.
 func New(cfg Config, parts Parts, e env.Env) *Intake {
 	in := &Intake{
-		cfg: cfg, parts: parts, env: e, notices: notices{last: map[string]time.Time{}}, polls: notices{last: map[string]time.Time{}, most: maxStrangers},
+		cfg: cfg, parts: parts, env: e, rings: rings{seed: maphash.MakeSeed()},
+		notices: newNotices(noticePeriod, 0), taken: newNotices(takenPeriod, 0), polls: newNotices(noticePeriod, maxStrangers),
+		buffers: sync.Pool{New: func() any { b := make([]byte, 0, dc09.MaxBody); return &b }},
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_messages_total", Help: "Messages by what they were answered and why."}, []string{"answer", "reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -104,153 +115,148 @@ func silence(reason dc09.Reason) verdict { return verdict{label: "silence", reas
 // Handle answers one frame.
 func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Source) reception.Verdict {
 	began := time.Now()
-	var who roster.Match
-	v := in.judge(ctx, f, from, began, &who)
+	buf := in.buffers.Get().(*[]byte)
+	defer in.buffers.Put(buf)
+	a := arrival{frame: f, from: from, now: began}
+	v := in.judge(ctx, &a, (*buf)[:0])
 	in.messages.WithLabelValues(v.label, string(v.reason)).Inc()
 	if v.label == "ack" {
 		in.seconds.Observe(time.Since(began).Seconds())
 	}
 	out := reception.Verdict{Answer: v.answer, Word: v.label, Reason: v.reason}
-	if who.Panel != nil {
-		out.Customer, out.Panel = who.Customer.Doc.ID, who.Panel.ID
+	if a.match.Panel != nil {
+		out.Customer, out.Panel = a.match.Customer.Doc.ID, a.match.Panel.ID
 		out.Known = v.label == "ack" || v.reason == dc09.ReasonUnknownToken || v.reason == dc09.ReasonNotDurable
 	}
 	return out
 }
 
-// judge sets who when it finds the panel.
-func (in *Intake) judge(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, who *roster.Match) verdict {
+// arrival is one frame on its way through the intake.
+type arrival struct {
+	frame dc09.Frame
+	from  reception.Source
+	now   time.Time
+	snap  *roster.Snapshot
+	match roster.Match // zero while the panel isn't known
+	set   doc.Reception
+	clock clock
+
+	content dc09.Content // in the buffer of this call
+	key     *dc09.Cipher // that opened it, nil when it was plain
+	ring    string       // which key that was: entry.KeyNext and the like
+	taken   bool         // the first message under the next key
+}
+
+// judge says what a frame is answered, and fills in a. The plaintext lies in buf.
+func (in *Intake) judge(ctx context.Context, a *arrival, buf []byte) verdict {
+	f, now := &a.frame, a.now
 	if f.Kind() == dc09.KindAnswer {
 		return silence(dc09.ReasonNotAMessage)
 	}
 	if !in.parts.Ready() {
 		return silence(dc09.ReasonNotReady)
 	}
-	snap := in.parts.Roster.Snapshot()
-	match, kind := snap.Find(from.Listener, f.Prefix, f.Receiver, f.Account)
+	a.snap = in.parts.Roster.Snapshot()
+	match, kind := a.snap.Find(a.from.Listener, f.Prefix, f.Receiver, f.Account)
 	if kind != roster.Found {
-		return in.unknownAccount(ctx, f, from, now, snap, kind)
+		return in.unknownAccount(ctx, a, buf, kind)
 	}
-	*who = match
-	cipher, v, ok := in.cipher(f, match)
-	if !ok {
-		return v
+	in.meet(a, match)
+	panel, keys := match.Panel, in.rings.of(match.Panel)
+	var err error
+	if a.content, a.key, a.ring, err = keys.open(*f, buf, now); err != nil {
+		return in.unopened(ctx, a, keys.empty())
 	}
-	content, err := f.Open(nil, cipher)
-	if err != nil {
-		return verdict{f.AppendDUH(nil), "duh", dc09.ReasonUndecryptable}
-	}
-	if len(match.Panel.Key) > 0 && !f.Encrypted {
+	a.clock.read(&a.content, now)
+	if a.plainRefused() {
 		// Who forges them needs no key: one notice a panel and period, the rest
 		// are counted, and an old frame is worth none.
-		if f.Kind() != dc09.KindPoll && !in.stale(content, false, now) && in.notices.allow(match.Panel.ID, now) {
-			in.store(ctx, f, content, from, now, snap, match, entry.AnswerSilence, dc09.ReasonPlain)
+		if f.Kind() != dc09.KindPoll && !a.clock.stale(a.content, false, now) && in.notices.allow(panel.ID, now) {
+			in.store(ctx, a, entry.AnswerSilence, dc09.ReasonPlain)
 		}
 		return silence(dc09.ReasonPlain)
 	}
-	if in.stale(content, f.Encrypted, now) {
-		return verdict{f.AppendNAK(nil, now.UTC()), "nak", dc09.ReasonTime}
+	if a.set.StrictAccount && a.loose() {
+		return silence(dc09.ReasonStrict)
+	}
+	if a.clock.stale(a.content, f.Encrypted, now) {
+		return verdict{f.AppendNAK(nil, a.clock.wall(now)), "nak", dc09.ReasonTime}
+	}
+	if a.ring == entry.KeyNext {
+		a.taken = in.taken.allow(takenNotice(panel.ID, a.set.NextKey), now)
 	}
 	switch f.Kind() {
 	case dc09.KindPoll:
-		return verdict{f.AppendACK(nil, cipher, now.UTC()), "ack", "poll"}
+		// A poll is stored only to tell that the panel has taken its next key;
+		// its answer doesn't hang on that.
+		if a.taken {
+			in.store(ctx, a, entry.AnswerACK, "")
+		}
+		return verdict{f.AppendACK(nil, a.key, a.clock.wall(now)), "ack", "poll"}
 	case dc09.KindUnknown:
-		if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerDUH, dc09.ReasonUnknownToken) {
+		if a.set.UnknownToken == doc.TokenACK {
+			return in.acknowledge(ctx, a, dc09.ReasonUnknownToken)
+		}
+		if !in.store(ctx, a, entry.AnswerDUH, dc09.ReasonUnknownToken) {
 			return silence(dc09.ReasonNotDurable)
 		}
 		return verdict{f.AppendDUH(nil), "duh", dc09.ReasonUnknownToken}
 	}
-	if !in.store(ctx, f, content, from, now, snap, match, entry.AnswerACK, "") {
+	return in.acknowledge(ctx, a, "")
+}
+
+// meet takes over what the panel's document says of its messages.
+func (in *Intake) meet(a *arrival, match roster.Match) {
+	a.match, a.set = match, match.Panel.Settings()
+	a.clock = in.clockOf(match.Panel, &a.set)
+	a.frame.Answer = answerForm(a.frame.Form, a.frame.Answer, a.set.Answer)
+}
+
+// plainRefused tells whether it should have been encrypted.
+func (a *arrival) plainRefused() bool {
+	return a.match.Panel.Keyed() && !a.frame.Encrypted && !a.set.AllowPlain
+}
+
+// acknowledge stores the message and says so.
+func (in *Intake) acknowledge(ctx context.Context, a *arrival, reason dc09.Reason) verdict {
+	if !in.store(ctx, a, entry.AnswerACK, reason) {
 		return silence(dc09.ReasonNotDurable)
 	}
-	return verdict{f.AppendACK(nil, cipher, time.Now().UTC()), "ack", "stored"}
+	if reason == "" {
+		reason = "stored"
+	}
+	return verdict{a.frame.AppendACK(nil, a.key, a.clock.wall(time.Now())), "ack", reason}
 }
 
-// cipher is the panel's, when the frame needs one.
-func (in *Intake) cipher(f dc09.Frame, match roster.Match) (*dc09.Cipher, verdict, bool) {
-	if !f.Encrypted {
-		return nil, verdict{}, true
+// unopened answers what no key of the panel opens. Its owner is told, seldom: it is
+// a key that was entered wrongly, or somebody who has none.
+func (in *Intake) unopened(ctx context.Context, a *arrival, keyless bool) verdict {
+	reason := dc09.ReasonUndecryptable
+	if keyless {
+		reason = dc09.ReasonNoKey
 	}
-	if len(match.Panel.Key) == 0 {
-		return nil, verdict{f.AppendDUH(nil), "duh", dc09.ReasonNoKey}, false
+	if a.frame.Kind() != dc09.KindPoll && in.notices.allow(string(reason)+a.match.Panel.ID, a.now) {
+		a.content = dc09.Content{Data: []byte(a.frame.Body)}
+		in.store(ctx, a, entry.AnswerDUH, reason)
 	}
-	c, err := dc09.NewCipher(match.Panel.Key)
-	if err != nil {
-		in.env.Log.Error("a panel's key has a wrong length", "panel", match.Panel.ID)
-		return nil, verdict{f.AppendDUH(nil), "duh", dc09.ReasonNoKey}, false
-	}
-	return c, verdict{}, true
+	return verdict{a.frame.AppendDUH(nil), "duh", reason}
 }
 
-// stale tells whether the panel's time lies outside the window. A plain message
-// without a timestamp, or with one that is no date, passes (reference rows 17, 27).
-func (in *Intake) stale(c dc09.Content, encrypted bool, now time.Time) bool {
-	switch c.Stamp {
-	case dc09.StampGood:
-		return c.Time.Before(now.Add(-in.cfg.Behind)) || c.Time.After(now.Add(in.cfg.Ahead))
-	case dc09.StampBad:
-		return encrypted
+// loose tells whether the account is written in a way that a strict panel's must not be.
+func (a *arrival) loose() bool {
+	if a.frame.Quirks&(dc09.QuirkNoAccount|dc09.QuirkAccountNotHex) != 0 {
+		return true
 	}
-	return false
+	return a.content.Quirks&dc09.QuirkAccountDiffers != 0 && a.frame.Kind() != dc09.KindPoll
 }
 
-// store journals the message and waits until it is durable at a majority.
-func (in *Intake) store(ctx context.Context, f dc09.Frame, c dc09.Content, from reception.Source, now time.Time,
-	snap *roster.Snapshot, match roster.Match, answer entry.Answer, reason dc09.Reason,
-) bool {
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
-	defer cancel()
-	pos, ok := in.journal(ctx, in.message(f, c, from, now, snap.Index(), answer, reason), match)
-	// Not durable in time is no error of ours: the panel repeats, and the entry
-	// becomes an event when it is durable (rule 8).
-	return ok && in.parts.Replica.WaitDurable(ctx, pos) == nil
-}
-
-// journal writes a message under the key of the panel's customer, or of the
-// day when it is nobody's; it is not durable at a majority yet.
-func (in *Intake) journal(ctx context.Context, m entry.Message, match roster.Match) (mesh.Position, bool) {
-	sender := identity.Sender{Listener: m.Listener, Prefix: m.Prefix, Receiver: m.Receiver, Account: m.Account}
-	var key seal.Key
-	record := func(o mesh.Origin) *seal.RecordKey { return key.For(o) }
-	if match.Panel != nil {
-		record = match.Customer.RecordKey
-		m.Customer, m.Panel = match.Customer.Doc.ID, match.Panel.ID
-		sender.Panel, key = match.Panel.ID, match.Key()
-	} else {
-		var ok bool
-		if key, ok = in.parts.Keys.DayKey(mesh.DayOf(m.Received)); !ok {
-			in.env.Log.Warn("no key of the day yet; a message of an unknown account is dropped")
-			return mesh.Position{}, false
-		}
+// answerForm is the CRC's form of answers; auto is what the codec chose.
+func answerForm(received, auto dc09.Form, setting string) dc09.Form {
+	switch setting {
+	case doc.AnswerReceived:
+		return received
+	case doc.AnswerStandard:
+		return dc09.ASCII
 	}
-	content, err := entry.Marshal(m)
-	if err != nil {
-		in.env.Log.Error("a message can't be written as an entry", "error", err)
-		return mesh.Position{}, false
-	}
-	id := sender.Of(key, m.Token, m.Sequence, m.Data)
-	pos, err := in.parts.Journal.Append(ctx, mesh.KindMessage, sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
-		return record(h.Origin).Seal(h, content), nil
-	})
-	if err != nil {
-		in.env.Log.Warn("a message was not stored", "error", err)
-		return mesh.Position{}, false
-	}
-	return pos, true
-}
-
-func (in *Intake) message(f dc09.Frame, c dc09.Content, from reception.Source, now time.Time, index uint64, answer entry.Answer, reason dc09.Reason) entry.Message {
-	m := entry.Message{
-		Received: now.UTC().Truncate(time.Millisecond), Listener: from.Listener, Transport: from.Transport,
-		Peer: from.Peer.String(), RosterIndex: index, Token: f.Token, Encrypted: f.Encrypted, Sequence: f.Number(),
-		Receiver: f.Receiver, Prefix: f.Prefix, Account: f.Account, Data: c.Data, XData: c.XData, Raw: []byte(f.Raw),
-		Quirks: (f.Quirks | c.Quirks).Words(), Answer: answer, Reason: string(reason),
-	}
-	if in.parts.Offset != nil {
-		m.OffsetMs = in.parts.Offset().Milliseconds()
-	}
-	if c.Stamp == dc09.StampGood {
-		m.Timestamp = &c.Time
-	}
-	return m
+	return auto
 }

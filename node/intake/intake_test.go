@@ -39,6 +39,7 @@ type store struct {
 	late    bool
 	records []mesh.Record
 	waited  []mesh.Position
+	all     []mesh.Position // waited for at all sites
 }
 
 func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
@@ -61,19 +62,24 @@ func (s *store) WaitDurable(ctx context.Context, pos mesh.Position) error {
 	return nil
 }
 
+func (s *store) WaitAll(ctx context.Context, pos mesh.Position) error {
+	s.all = append(s.all, pos)
+	return s.WaitDurable(ctx, pos)
+}
+
 func (s *store) DayKey(mesh.Day) (seal.Key, bool) { return s.day, true }
 
 var panelKey = []byte("0123456789abcdef")
 
-func newIntake(t *testing.T, st *store, ready bool) (*Intake, seal.Key) {
+func newIntake(t *testing.T, st *store, ready bool, more ...doc.Panel) (*Intake, seal.Key) {
 	t.Helper()
 	key := seal.NewKey()
 	zero, two := "0", "2"
-	b, err := doc.Marshal(doc.Customer{ID: "c1", Panels: []doc.Panel{
+	b, err := doc.Marshal(doc.Customer{ID: "c1", Panels: append(more, []doc.Panel{
 		{ID: "p-keyed", Account: "AAAA", Key: panelKey}, {ID: "p-plain", Account: "BBBB"},
 		{ID: "p-twice-1", Account: "CCCC"}, {ID: "p-twice-2", Account: "cccc", Prefix: &zero, Receiver: &two},
 		{ID: "p-both-1", Account: "DDDD"}, {ID: "p-both-2", Account: "DDDD"},
-	}})
+	}...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +149,9 @@ func TestWhatAPanelOrStrangerIsAnswered(t *testing.T) {
 		{name: "41 s behind", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey, at: -41 * time.Second}, token: "NAK"},
 		{name: "39 s behind", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: panelKey, at: -39 * time.Second}, token: "ACK", stored: entry.AnswerACK},
 		{name: "21 s ahead, plain", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: ba, stamp: true, at: 21 * time.Second}, token: "NAK"},
-		{name: "wrong key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: other}, token: "DUH"},
-		{name: "encrypted, but the panel has no key", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: ba, key: other}, token: "DUH"},
+		{name: "wrong key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba, key: other}, token: "DUH", stored: entry.AnswerDUH, reason: "undecryptable"},
+		{name: "poll with a wrong key", sent: sent{token: "NULL", account: "AAAA", blocks: "[]", key: other}, token: "DUH"},
+		{name: "encrypted, but the panel has no key", sent: sent{token: "SIA-DCS", account: "BBBB", blocks: ba, key: other}, token: "DUH", stored: entry.AnswerDUH, reason: "no_key"},
 		{name: "plain though the account has a key", sent: sent{token: "SIA-DCS", account: "AAAA", blocks: ba}, stored: entry.AnswerSilence, reason: "plain_refused"},
 		{name: "unknown token", sent: sent{token: "XYZ-9", account: "BBBB", blocks: "[x]"}, token: "DUH", stored: entry.AnswerDUH, reason: "unknown_token"},
 		{name: "unknown account", sent: sent{token: "SIA-DCS", account: "F00D", blocks: "[#F00D|Nri1/BA1]"}, stored: entry.AnswerSilence, reason: "unknown_account"},

@@ -37,7 +37,8 @@ func (u UnknownAnswer) Known() bool {
 // unknownAccount stores what can't be given to a panel, sealed with the key of
 // the day, for the operator to see. Of a stranger's polls one an hour is enough
 // to see that it is there. What two panels could have sent is never answered.
-func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from reception.Source, now time.Time, snap *roster.Snapshot, kind roster.Kind) verdict {
+func (in *Intake) unknownAccount(ctx context.Context, a *arrival, buf []byte, kind roster.Kind) verdict {
+	f := &a.frame
 	reason, say := dc09.ReasonUnknown, in.cfg.Unknown
 	if kind == roster.Ambiguous {
 		reason, say = dc09.ReasonAmbiguous, UnknownSilence
@@ -45,20 +46,20 @@ func (in *Intake) unknownAccount(ctx context.Context, f dc09.Frame, from recepti
 	if say == UnknownACK && f.Encrypted {
 		say = UnknownDUH
 	}
-	stored := f.Kind() == dc09.KindPoll && !in.polls.allow(strangerKey(f, from), now)
+	stored := f.Kind() == dc09.KindPoll && !in.polls.allow(strangerKey(*f, a.from), a.now)
 	if !stored {
 		if in.unknown.Add(1) > maxUnknown {
 			in.unknown.Add(-1)
 			return silence(dc09.ReasonUnknownFlood)
 		}
 		defer in.unknown.Add(-1)
-		content := dc09.Content{Data: []byte(f.Body)}
+		a.content = dc09.Content{Data: []byte(f.Body)}
 		if !f.Encrypted {
-			if c, err := f.Open(nil, nil); err == nil {
-				content = c
+			if c, err := f.Open(buf, nil); err == nil {
+				a.content = c
 			}
 		}
-		stored = in.store(ctx, f, content, from, now, snap, roster.Match{}, say.recorded(), reason)
+		stored = in.store(ctx, a, say.recorded(), reason)
 	}
 	switch {
 	case !stored || say == "" || say == UnknownSilence:

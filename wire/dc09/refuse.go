@@ -29,6 +29,7 @@ const (
 	ReasonNoKey         Reason = "no_key"          // encrypted, and the panel has no key here: DUH
 	ReasonUndecryptable Reason = "undecryptable"   // no key of the panel opens it: DUH
 	ReasonPlain         Reason = "plain_refused"   // plain, though the panel has a key: silence
+	ReasonStrict        Reason = "strict_account"  // the account is written in a way that this panel's must not be: silence
 	ReasonTime          Reason = "time"            // the panel's clock is outside its window: NAK with ours
 	ReasonUnknownToken  Reason = "unknown_token"   // no grammar is known: stored, DUH or ACK by setting
 	ReasonNotDurable    Reason = "not_durable"     // not stored at enough sites in time: silence
