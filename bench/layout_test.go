@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"ops/pki":        {"cluster/link", "cluster/env", "wire/seal"},
 	"ops/catcher":    {"cluster/env"},
 	"ops/frame":      {"wire/dc09", "wire/event"},
-	"ops/panel":      {"wire/dc09", "wire/event", "cluster/env"},
+	"ops/panel":      {"ops/panel", "wire/dc09", "wire/event", "cluster/env"},
 	"ops/local":      {"ops", "cluster", "wire"},
 	"ops/vedettactl": {"ops", "cluster", "wire"},
 	"bench":          {"bench", "wire", "cluster", "node", "central", "ops"},

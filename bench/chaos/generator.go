@@ -75,7 +75,7 @@ func (g *generator) run(ctx context.Context) ([]Sent, error) {
 func (g *generator) send(ctx context.Context, w int, began time.Time) error {
 	account := g.accounts[w%len(g.accounts)]
 	udp := w/len(g.accounts)%2 == 1
-	p, err := panel.New(panel.Config{Account: account.Number, Key: account.Key, UDP: udp, Timeout: g.silence})
+	p, err := panel.New(panel.Config{Account: account.Number, Key: account.Key, Via: panel.Transport{UDP: udp}, Timeout: g.silence})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"vedetta/bench/load"
+	"vedetta/ops/panel/load"
 )
 
 // The line about deliveries: events a second, for how long, and how long the

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"vedetta/bench/load"
 	"vedetta/bench/stand"
+	"vedetta/ops/panel/load"
 )
 
 // settleWithin is how long the nodes may take to decide what a turn left.

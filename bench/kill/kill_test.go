@@ -56,7 +56,7 @@ func addresses(m *meshtest.Mesh, i int) []string {
 // newPanel is the demo panel with a key, or the one without.
 func newPanel(t *testing.T, m *meshtest.Mesh, encrypted, udp bool) *panel.Panel {
 	t.Helper()
-	cfg := panel.Config{Account: m.Demo.PlainAccount, UDP: udp, Timeout: 4 * time.Second}
+	cfg := panel.Config{Account: m.Demo.PlainAccount, Via: panel.Transport{UDP: udp}, Timeout: 4 * time.Second}
 	if encrypted {
 		key, err := hex.DecodeString(m.Demo.Key)
 		if err != nil {

@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"time"
 
-	"vedetta/bench/load"
 	"vedetta/cluster/env"
 	"vedetta/cluster/link"
+	"vedetta/ops/panel/load"
 	"vedetta/ops/pki"
 	"vedetta/wire/roster"
 	"vedetta/wire/seal"

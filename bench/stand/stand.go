@@ -16,9 +16,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"vedetta/bench/load"
 	"vedetta/bench/rig"
 	"vedetta/ops/local"
+	"vedetta/ops/panel/load"
 )
 
 // Stand is the product under the bench.

@@ -5,6 +5,7 @@ package panel
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -32,7 +33,7 @@ type Config struct {
 	Prefix   string // digits after L, "0" when empty
 	Receiver string // digits after R, left out when empty
 	Key      []byte // AES key, empty: plain
-	UDP      bool
+	Via      Transport
 	Timeout  time.Duration // silence at one address, 5 s when zero
 	Now      func() time.Time
 }
@@ -41,6 +42,7 @@ type Config struct {
 type Panel struct {
 	cfg    Config
 	cipher *dc09.Cipher
+	secure *tls.Config
 
 	to   string
 	conn net.Conn
@@ -68,6 +70,10 @@ func New(cfg Config) (*Panel, error) {
 	}
 	if p.cfg.Prefix == "" {
 		p.cfg.Prefix = "0"
+	}
+	var err error
+	if p.secure, err = cfg.Via.Config(); err != nil {
+		return nil, err
 	}
 	if len(cfg.Key) > 0 {
 		c, err := dc09.NewCipher(cfg.Key)
@@ -166,7 +172,7 @@ func (p *Panel) exchange(ctx context.Context, to string, frame []byte) ([]byte, 
 	if _, err := p.conn.Write(frame); err != nil {
 		return nil, err
 	}
-	if p.cfg.UDP {
+	if p.cfg.Via.UDP {
 		b := make([]byte, 64<<10)
 		n, err := p.conn.Read(b)
 		return b[:n], err
@@ -178,12 +184,7 @@ func (p *Panel) dial(ctx context.Context, to string) error {
 	if err := p.Close(); err != nil {
 		return err
 	}
-	network := "tcp"
-	if p.cfg.UDP {
-		network = "udp"
-	}
-	d := net.Dialer{Timeout: p.cfg.Timeout}
-	conn, err := d.DialContext(ctx, network, to)
+	conn, err := p.cfg.Via.Dial(ctx, to, p.secure, p.cfg.Timeout, nil)
 	if err != nil {
 		return err
 	}

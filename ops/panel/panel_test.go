@@ -143,7 +143,7 @@ func TestExitCodes(t *testing.T) {
 		for _, network := range []string{"tcp", "udp"} {
 			to, _ := receiver(t, network, c.reply)
 			var out bytes.Buffer
-			o := Options{To: []string{to}, Account: "1234", Key: c.key, UDP: network == "udp", Token: "SIA-DCS", Seq: 1,
+			o := Options{To: []string{to}, Account: "1234", Key: c.key, Via: Transport{UDP: network == "udp"}, Token: "SIA-DCS", Seq: 1,
 				Prefix: "0", Count: 1, Timeout: 300 * time.Millisecond, Data: "Nri1/BA001"}
 			if got := Send(t.Context(), o, &out); got != c.want {
 				t.Errorf("%s over %s: exit %d, want %d\n%s", c.name, network, got, c.want, &out)

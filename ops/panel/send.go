@@ -17,8 +17,7 @@ type Options struct {
 	To       []string      `name:"to" required:"" sep:"," placeholder:"HOST:PORT" help:"Addresses; the next one is tried on silence."`
 	Account  string        `name:"account" required:"" help:"Account, 3 to 16 hex digits."`
 	Key      string        `name:"key" help:"Key; hex:... or text:... decides, else 32, 48 or 64 hex digits are hex and 16, 24 or 32 bytes text."`
-	UDP      bool          `name:"udp" help:"Send over UDP."`
-	TLS      bool          `name:"tls" help:"Send over TLS (the receiver has none yet)."`
+	Via      Transport     `embed:""`
 	Token    string        `name:"token" enum:"SIA-DCS,ADM-CID,NULL" default:"SIA-DCS" help:"SIA-DCS, ADM-CID or NULL."`
 	Seq      int           `name:"seq" default:"1" help:"Sequence of the first message, 0 to 9999."`
 	Prefix   string        `name:"prefix" default:"0" help:"Digits after L."`
@@ -80,8 +79,6 @@ var accountForm = regexp.MustCompile(`^[0-9A-Fa-f]{3,16}$`)
 
 func newPanel(o Options) (*Panel, error) {
 	switch {
-	case o.TLS:
-		return nil, fmt.Errorf("--tls: the receiver has no TLS listener yet; use TCP or --udp")
 	case len(o.To) == 0:
 		return nil, fmt.Errorf("--to: want at least one HOST:PORT")
 	case !accountForm.MatchString(o.Account):
@@ -103,7 +100,7 @@ func newPanel(o Options) (*Panel, error) {
 			return nil, fmt.Errorf("--key: %w", err)
 		}
 	}
-	return New(Config{Account: o.Account, Prefix: o.Prefix, Receiver: o.Receiver, Key: key, UDP: o.UDP, Timeout: o.Timeout})
+	return New(Config{Account: o.Account, Prefix: o.Prefix, Receiver: o.Receiver, Key: key, Via: o.Via, Timeout: o.Timeout})
 }
 
 func exitOf(a Answer) int {
