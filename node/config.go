@@ -6,6 +6,7 @@ import (
 
 	"vedetta/cluster/config"
 	"vedetta/node/intake"
+	"vedetta/node/watch"
 	"vedetta/wire/mesh"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	Status    StatusConfig    `koanf:"status"`
 	Channel   ChannelConfig   `koanf:"channel"`
 	Journal   JournalConfig   `koanf:"journal"`
+	Watch     watch.Config    `koanf:"watch"`
 }
 
 // LogConfig says how much is logged.
@@ -118,6 +120,7 @@ func Defaults() Config {
 			WebPush: WebPushConfig{TTL: 4 * time.Hour, TTLLifeSafety: 48 * time.Hour},
 		},
 		Journal: JournalConfig{RetentionDays: 7, DiskFloor: 0.1},
+		Watch:   watch.Defaults(),
 	}
 }
 
@@ -198,6 +201,10 @@ func (c Config) problems() []config.Problem {
 	} else {
 		want(p.Subject == "" && p.PortalURL == "", "channel.webpush.key_file", "a file made by vedettactl pki vapid-key")
 	}
+	want(c.Watch.Keep > 0 && c.Watch.Keep <= 24*time.Hour, "watch.keep", "a time up to 24h")
+	want(c.Watch.MaxBytes >= 64<<10, "watch.max_bytes", "65536 or more")
+	want(c.Watch.PerPanel >= 1, "watch.per_panel", "1 or more")
+	want(c.Watch.Viewers >= 1, "watch.viewers", "1 or more")
 	want(c.Journal.RetentionDays >= 1, "journal.retention_days", "1 or more")
 	want(c.Journal.DiskFloor >= 0 && c.Journal.DiskFloor < 1, "journal.disk_floor", "a share from 0 to below 1")
 	return p

@@ -32,6 +32,7 @@ import (
 	"vedetta/node/roster"
 	"vedetta/node/status"
 	"vedetta/node/uplink"
+	"vedetta/node/watch"
 	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
@@ -113,6 +114,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured}, e.Split("intake"))
 	panels := reception.New(cfg.reception(), in, e.Split("reception"))
 	gate.open = panels.SetOpen
+	seenLately := watch.New(cfg.Watch, self, cfg.Site, people, e.Split("watch"))
+	panels.Observe(seenLately)
 	sender, err := cfg.notifier(self, people, proposer, lk, view, password, vapid, e.Split("notify"))
 	if err != nil {
 		return daemon.BadConfig{Err: err}
@@ -141,7 +144,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		return daemon.BadConfig{Err: err}
 	}
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
-	serveCentral(lk, up, vapid)
+	serveCentral(lk, up, seenLately, vapid)
 	seen := report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts,
 		rumours: rumours, registry: registry, history: &history{}, started: time.Now(),
@@ -160,7 +163,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	g, running := errgroup.WithContext(running)
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
-		"roster": people.Run, "reception": panels.Run, "notify": sender.Run, "alerting": alerts.Run,
+		"roster": people.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
 		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
 	} {
 		g.Go(func() error {

@@ -22,6 +22,7 @@ import (
 	"vedetta/node/reception"
 	"vedetta/node/roster"
 	"vedetta/node/uplink"
+	"vedetta/node/watch"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 	"vedetta/wire/push"
@@ -140,7 +141,7 @@ func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *prop
 }
 
 // serveCentral answers what central may ask.
-func serveCentral(lk *link.Link, up *uplink.Uplink, vapid push.Key) {
+func serveCentral(lk *link.Link, up *uplink.Uplink, attempts *watch.Watch, vapid push.Key) {
 	central := []string{link.RoleCentral}
 	plain := func(fn func(context.Context, []byte) ([]byte, error)) func(context.Context, link.Identity, []byte) ([]byte, error) {
 		return func(ctx context.Context, _ link.Identity, req []byte) ([]byte, error) { return fn(ctx, req) }
@@ -153,6 +154,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink, vapid push.Key) {
 	lk.HandleCall("central.marks", central, plain(up.Marks))
 	lk.HandleCall("central.push", central, plain(func(context.Context, []byte) ([]byte, error) { return push.Announce(vapid) }))
 	lk.Handle(link.PurposeFeed, central, func(ctx context.Context, _ link.Identity, s link.Stream) error { return up.Feed(ctx, s) })
+	lk.Handle(link.PurposeWatch, central, func(ctx context.Context, _ link.Identity, s link.Stream) error { return attempts.Serve(ctx, s) })
 }
 
 func newLog(to io.Writer, level string) *slog.Logger {

@@ -22,6 +22,7 @@ const (
 	PurposeMarks   Purpose = 5 // marks of all origins (package replica)
 	PurposeCatchUp Purpose = 6 // backlog (package replica); sent after all others
 	PurposeFeed    Purpose = 7 // records up to the durable marks, for central
+	PurposeWatch   Purpose = 8 // attempts of panels as they come, for who watches (node/watch); sent after all others
 )
 
 // urgency orders what is sent when the way is narrow: 0 first, 7 last.
