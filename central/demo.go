@@ -94,8 +94,8 @@ func (d *demo) try(ctx context.Context, now time.Time, hash string) (done bool, 
 func (d *demo) fill(c *premises.Change) error {
 	zones := []roster.Zone{{Number: "1", Name: "Porta d'ingresso"}, {Number: "2", Name: "Soggiorno"}, {Number: "3", Name: "Cucina"}, {Number: "4", Name: "Garage"}}
 	panels := []roster.Panel{
-		{ID: "demo-panel", Name: "Casa", Account: d.cfg.Account, Key: d.secrets.panelKey, PollSeconds: 90, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: zones},
-		{ID: "demo-plain-panel", Name: "Negozio", Account: d.cfg.PlainAccount, PollSeconds: 90, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: zones},
+		{ID: "demo-panel", Name: "Casa", Account: d.cfg.Account, Key: d.secrets.panelKey, PollSeconds: 0, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: zones},
+		{ID: "demo-plain-panel", Name: "Negozio", Account: d.cfg.PlainAccount, PollSeconds: 0, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: zones},
 	}
 	for _, p := range panels {
 		if err := c.PutPanel(p); err != nil {

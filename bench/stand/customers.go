@@ -74,7 +74,7 @@ func (m *Stand) addCustomers(ctx context.Context) error {
 		for i := range panelsOfCustomer {
 			n := c*panelsOfCustomer + i
 			v := roster.Panel{ID: fmt.Sprintf("bench-panel-%04d", n), Name: "Bench", Listener: "main", Account: fmt.Sprintf("BE%06d", n),
-				PollSeconds: 90, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: []roster.Zone{}}
+				PollSeconds: 0, GraceSeconds: 30, TimeZone: "Europe/Rome", Zones: []roster.Zone{}}
 			if n%2 == 1 {
 				v.Key = make([]byte, 16)
 				rand.Read(v.Key)

@@ -34,6 +34,7 @@ func readPanel(m map[string]any, b *premises.PanelBody) error {
 	}
 	o.number("poll_seconds", &b.PollSeconds)
 	o.number("grace_seconds", &b.GraceSeconds)
+	o.inner("supervision", func(o *object) { b.Supervision = readSupervision(o) })
 	o.text("time_zone", &b.TimeZone)
 	zones := []premises.ZoneBody{}
 	o.objects("zones", func(o *object) {
@@ -46,6 +47,20 @@ func readPanel(m map[string]any, b *premises.PanelBody) error {
 	readOnly(o, b.ID, "key_set", "key_form")
 	o.rest()
 	return fault(f)
+}
+
+func readSupervision(o *object) *premises.SupervisionBody {
+	s := &premises.SupervisionBody{}
+	o.optional("profile", &s.Profile)
+	o.inner("alternative", func(o *object) {
+		s.Alternative = &premises.PathBody{}
+		o.number("poll_seconds", &s.Alternative.PollSeconds)
+		o.number("grace_seconds", &s.Alternative.GraceSeconds)
+		o.optional("transport", &s.Alternative.Transport)
+		o.optional("prefix", &s.Alternative.Prefix)
+		o.optional("receiver", &s.Alternative.Receiver)
+	})
+	return s
 }
 
 func readContact(m map[string]any, b *premises.ContactBody) error {

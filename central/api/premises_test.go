@@ -13,6 +13,26 @@ import (
 	"vedetta/central/premises"
 )
 
+// A profile sets the times of both paths; taking it away leaves them.
+func TestSupervisionByAPI(t *testing.T) {
+	c := newClient(t)
+	c.want(c.do("POST", "/panels", `{"name":"a","account":"77ab","supervision":{"profile":"DP4"}}`), 422, "supervision.alternative path_needed")
+	r := c.want(c.do("POST", "/panels", `{"name":"a","account":"77ab","supervision":{"profile":"DP4","alternative":{"prefix":"2a"}}}`), 201, "")
+	if !strings.Contains(r.text, `"poll_seconds":75,"grace_seconds":15,"supervision":{"profile":"DP4","alternative":{"poll_seconds":16200,"grace_seconds":1800,"transport":null,"prefix":"2A","receiver":null}}`) {
+		t.Error(r.text)
+	}
+	one := "/panels/" + r.id()
+	c.want(c.do("PATCH", one, r.text), 200, "") // what was read is taken back
+	r = c.want(c.do("PATCH", one, `{"poll_seconds":60,"supervision":{"profile":null}}`), 200, "")
+	if !strings.Contains(r.text, `"poll_seconds":60,"grace_seconds":15,"supervision":{"profile":null,"alternative":{"poll_seconds":16200`) {
+		t.Error(r.text)
+	}
+	r = c.want(c.do("PATCH", one, `{"supervision":null}`), 200, "")
+	if !strings.Contains(r.text, `"supervision":null`) {
+		t.Error(r.text)
+	}
+}
+
 func TestPanelByAPI(t *testing.T) {
 	c := newClient(t)
 	r := c.want(c.do("POST", "/panels", `{"name":"Magazzino","account":"77aa","key":"text:0123456789abcdef","zones":[{"number":"1","name":"Porta"}],"prefix":null}`), 201, "")

@@ -24,7 +24,7 @@ func TestFaultTexts(t *testing.T) {
 		args        []any
 		it          string
 	}{
-		{"range", "poll_seconds", []any{0, 604800}, "un numero da 0 a 604800"},
+		{"range", "poll_seconds", []any{0, 2764800}, "un numero da 0 a 2764800"},
 		{"range", "steps[1].after_seconds", []any{0, 169200}, "un numero da 0 a 2820"}, // people enter minutes
 		{"length", "name", []any{100}, "al massimo 100 caratteri"},
 		{"account_form", "account", nil, "da 3 a 16 cifre esadecimali (0-9, A-F)"},

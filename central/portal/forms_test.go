@@ -117,6 +117,21 @@ func TestPanelByPage(t *testing.T) {
 	v.get(path, 404, "Pagina non trovata")
 }
 
+// A profile sets the times of both paths, and how the second is known is asked for.
+func TestSupervisionByPage(t *testing.T) {
+	v := newVisitor(t)
+	form := panelValues()
+	form.Set("supervision.profile", "DP4")
+	v.post("/panels", form, 422, `href="#f-supervision-alternative-transport"`, "indica come si riconosce il secondo", "DP4: guasto segnalato entro 1 minuto e 30 secondi, secondo percorso entro 5 ore", "<details open>")
+	form.Set("supervision.alternative.transport", "udp")
+	r, _ := v.post("/panels", form, 200, "Aggiunto.", "1 minuto e 15 secondi", "tolleranza 15 secondi", "Secondo percorso")
+	edit := v.get(r.Request.URL.Path+"/edit", 200, `value="DP4" selected`, `value="udp" selected`, `value="16200"`)
+	form.Set("tag", tagOf(t, edit))
+	form.Set("supervision.profile", "")
+	form.Set("supervision.alternative.transport", "")
+	v.post(r.Request.URL.Path, form, 200, "tolleranza 30 secondi")
+}
+
 // Every fault is told beside its field and above the form, what was typed is
 // kept, and a secret never comes back.
 func TestFaultsOfAPanel(t *testing.T) {

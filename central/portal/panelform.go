@@ -25,6 +25,10 @@ type panelForm struct {
 	Made                                  bool // the key in the form was drawn here just now
 	Name, Account, Prefix, Receiver       input
 	Key, Poll, Grace, TimeZone            input
+	Profile                               input
+	Alternative                           []input // how it is known
+	AlternativeTimes                      []input
+	AlternativeOpen                       bool
 	ZoneRows                              []zoneRow
 	Rows                                  int
 	KeyRemoved                            bool
@@ -145,6 +149,7 @@ func (p *Portal) showPanel(v visit, id, tag string, values url.Values, had premi
 	c.Receiver = f.input(input{Name: "receiver", Label: "panel.receiver", Hint: "panel.receiver_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	c.Poll = f.input(input{Name: "poll_seconds", Label: "panel.poll_seconds", Hint: "panel.poll_hint", Mode: "numeric", Short: true, Autocomplete: "off"})
 	c.Grace = f.input(input{Name: "grace_seconds", Label: "panel.grace_seconds", Hint: "panel.grace_hint", Mode: "numeric", Short: true, Autocomplete: "off"})
+	c.supervision(values)
 	c.TimeZone = f.input(input{Name: "time_zone", Label: "panel.time_zone", Hint: "panel.time_zone_hint", Pick: zoneNames(values.Get("time_zone"))})
 	c.zones(values)
 	f.end()
@@ -210,6 +215,7 @@ func packZones(values url.Values) {
 func panelValues(b premises.PanelBody) url.Values {
 	values := url.Values{"name": {b.Name}, "account": {b.Account}, "prefix": {text(b.Prefix)}, "receiver": {text(b.Receiver)},
 		"poll_seconds": {strconv.Itoa(b.PollSeconds)}, "grace_seconds": {strconv.Itoa(b.GraceSeconds)}, "time_zone": {b.TimeZone}}
+	supervisionValues(b.Supervision, values)
 	for i, z := range b.Zones {
 		values.Set(zoneField(i, "number"), z.Number)
 		values.Set(zoneField(i, "name"), z.Name)
@@ -223,6 +229,7 @@ func panelOf(values url.Values, b *premises.PanelBody) {
 	b.Name, b.Account, b.TimeZone = get("name"), get("account"), get("time_zone")
 	b.Prefix, b.Receiver = optional(values.Get("prefix")), optional(values.Get("receiver"))
 	b.PollSeconds, b.GraceSeconds = number(get("poll_seconds")), number(get("grace_seconds"))
+	b.Supervision = supervisionTyped(values)
 	switch key := values.Get("key"); {
 	case strings.HasPrefix(key, "text:"): // spaces are part of it
 		b.Key = key

@@ -151,7 +151,14 @@ func (p *Portal) settings(l Language, b premises.PanelBody) []fact {
 	if b.PollSeconds > 0 {
 		poll = l.T("panel.poll_value", l.Span(time.Duration(b.PollSeconds)*time.Second), l.Span(time.Duration(b.GraceSeconds)*time.Second))
 	}
-	return append(rows, fact{l.T("panel.poll"), poll}, fact{l.T("panel.time_zone"), b.TimeZone})
+	rows = append(rows, fact{l.T("panel.poll"), poll})
+	if s := b.Supervision; s != nil && s.Alternative != nil && b.PollSeconds > 0 {
+		rows = append(rows, fact{l.T("panel.alternative"), l.T("panel.poll_value", l.Span(seconds(s.Alternative.PollSeconds)), l.Span(seconds(s.Alternative.GraceSeconds)))})
+	}
+	if s := b.Supervision; s != nil && s.Profile != nil {
+		rows = append(rows, fact{l.T("panel.profile"), *s.Profile})
+	}
+	return append(rows, fact{l.T("panel.time_zone"), b.TimeZone})
 }
 
 // keyText says whether there is a key and as what it was taken; never the key.

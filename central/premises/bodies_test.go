@@ -99,17 +99,28 @@ func fields(err error) string {
 func TestBadPanels(t *testing.T) {
 	s := centraltest.NewService(t, at)
 	for want, fn := range map[string]func(*premises.PanelBody){
-		"<nil>":                  func(b *premises.PanelBody) { b.Account = "abc"; b.Key = "hex:00112233445566778899aabbccddeeff" },
-		"name required":          func(b *premises.PanelBody) { b.Name = "  " },
-		"name length":            func(b *premises.PanelBody) { b.Name = strings.Repeat("è", 101) },
-		"name characters":        func(b *premises.PanelBody) { b.Name = "a\u202eb" },
-		"account account_form":   func(b *premises.PanelBody) { b.Account = "12" },
-		"account account_taken":  func(b *premises.PanelBody) { b.Account = "ab12cd34" },
-		"key key_form":           func(b *premises.PanelBody) { b.Key = "hex:zz" },
-		"prefix number_form":     func(b *premises.PanelBody) { b.Prefix = text("") },
-		"receiver number_form":   func(b *premises.PanelBody) { b.Receiver = text("R1") },
-		"poll_seconds range":     func(b *premises.PanelBody) { b.PollSeconds = -1 },
-		"grace_seconds range":    func(b *premises.PanelBody) { b.GraceSeconds = 1 << 30 },
+		"<nil>":                               func(b *premises.PanelBody) { b.Account = "abc"; b.Key = "hex:00112233445566778899aabbccddeeff" },
+		"name required":                       func(b *premises.PanelBody) { b.Name = "  " },
+		"name length":                         func(b *premises.PanelBody) { b.Name = strings.Repeat("è", 101) },
+		"name characters":                     func(b *premises.PanelBody) { b.Name = "a\u202eb" },
+		"account account_form":                func(b *premises.PanelBody) { b.Account = "12" },
+		"account account_taken":               func(b *premises.PanelBody) { b.Account = "ab12cd34" },
+		"key key_form":                        func(b *premises.PanelBody) { b.Key = "hex:zz" },
+		"prefix number_form":                  func(b *premises.PanelBody) { b.Prefix = text("") },
+		"receiver number_form":                func(b *premises.PanelBody) { b.Receiver = text("R1") },
+		"poll_seconds range":                  func(b *premises.PanelBody) { b.PollSeconds = -1 },
+		"grace_seconds range":                 func(b *premises.PanelBody) { b.GraceSeconds = 1 << 30 },
+		"supervision.profile profile":         func(b *premises.PanelBody) { b.Supervision = &premises.SupervisionBody{Profile: text("SP7")} },
+		"supervision.alternative path_needed": func(b *premises.PanelBody) { b.Supervision = &premises.SupervisionBody{Profile: text("DP4")} },
+		"supervision.alternative path_single": func(b *premises.PanelBody) {
+			b.Supervision = &premises.SupervisionBody{Profile: text("SP4"), Alternative: &premises.PathBody{Transport: text("udp")}}
+		},
+		"supervision.alternative.poll_seconds range, supervision.alternative path_sign": func(b *premises.PanelBody) {
+			b.Supervision = &premises.SupervisionBody{Alternative: &premises.PathBody{}}
+		},
+		"supervision.alternative.transport one_of, supervision.alternative.prefix number_form, supervision.alternative.receiver number_form": func(b *premises.PanelBody) {
+			b.Supervision = &premises.SupervisionBody{Alternative: &premises.PathBody{PollSeconds: 60, Transport: text("smoke"), Prefix: text("L"), Receiver: text("R")}}
+		},
 		"time_zone time_zone":    func(b *premises.PanelBody) { b.TimeZone = "Europe/Roma" },
 		"listener listener_form": func(b *premises.PanelBody) { b.Listener = "Main Street" },
 		"zones[1].number zone_twice, zones[1].name required": func(b *premises.PanelBody) {

@@ -67,6 +67,10 @@ var expected = map[string]string{
 	"step_order":          "at least the time of the step before",
 	"channel_unsupported": "email, webpush or webhook; the others are not sent yet",
 	"nobody_reached":      "a channel that at least one of the step's contacts has an address for",
+	"path_sign":           "at least one of transport, prefix and receiver, by which the alternative path is known",
+	"path_needed":         "an alternative path: %s has two",
+	"path_single":         "null: %s has one path",
+	"profile":             "a profile of EN 50136, SP1 to SP6 or DP1 to DP4, or null",
 	"key_reused":          "the same body as with this key before, or another key",
 	"too_large":           "less: all panels, contacts and rules of a customer have at most %d MB together",
 

@@ -19,10 +19,10 @@ import (
 
 // Limits of panels.
 const (
-	maxPanels  = 50_000 // of a customer
-	maxZones   = 1_000  // of a panel
-	maxSeconds = 7 * 24 * 3600
-	maxName    = 100 // characters
+	maxPanels  = 50_000         // of a customer
+	maxZones   = 1_000          // of a panel
+	maxSeconds = 32 * 24 * 3600 // the longest reporting time of EN 50136
+	maxName    = 100            // characters
 )
 
 // Of a new panel that doesn't say: an alarm receiver that doesn't notice a
@@ -38,19 +38,20 @@ const KeyKept = "\x00kept"
 
 // PanelBody is a panel as its owner enters and sees it (design.md section 7).
 type PanelBody struct {
-	ID           string     `json:"id"`
-	Name         string     `json:"name"`
-	Listener     string     `json:"listener"`
-	Prefix       *string    `json:"prefix"`
-	Receiver     *string    `json:"receiver"`
-	Account      string     `json:"account"`
-	Key          string     `json:"-"`        // as typed; empty: none, KeyKept: the one it has. Write only
-	KeySet       bool       `json:"key_set"`  // read only
-	KeyForm      *string    `json:"key_form"` // hex or text, as it was taken; null: no key, or not known. Read only
-	PollSeconds  int        `json:"poll_seconds"`
-	GraceSeconds int        `json:"grace_seconds"`
-	TimeZone     string     `json:"time_zone"`
-	Zones        []ZoneBody `json:"zones"`
+	ID           string           `json:"id"`
+	Name         string           `json:"name"`
+	Listener     string           `json:"listener"`
+	Prefix       *string          `json:"prefix"`
+	Receiver     *string          `json:"receiver"`
+	Account      string           `json:"account"`
+	Key          string           `json:"-"`        // as typed; empty: none, KeyKept: the one it has. Write only
+	KeySet       bool             `json:"key_set"`  // read only
+	KeyForm      *string          `json:"key_form"` // hex or text, as it was taken; null: no key, or not known. Read only
+	PollSeconds  int              `json:"poll_seconds"`
+	GraceSeconds int              `json:"grace_seconds"`
+	Supervision  *SupervisionBody `json:"supervision"` // null: one path, by the two above
+	TimeZone     string           `json:"time_zone"`
+	Zones        []ZoneBody       `json:"zones"`
 	State
 }
 
@@ -99,7 +100,7 @@ func (r reading) panel(f row) (PanelBody, error) {
 		return PanelBody{}, err
 	}
 	b := PanelBody{ID: f.id, Name: s.Name, Listener: s.Listener, Prefix: s.Prefix, Receiver: s.Receiver, Account: s.Account,
-		KeySet: len(s.Key) > 0, PollSeconds: s.PollSeconds, GraceSeconds: s.GraceSeconds, TimeZone: s.TimeZone, Zones: []ZoneBody{}, State: r.state(s.record, f.tag)}
+		KeySet: len(s.Key) > 0, PollSeconds: s.PollSeconds, GraceSeconds: s.GraceSeconds, Supervision: supervisionOf(s.Panel), TimeZone: s.TimeZone, Zones: []ZoneBody{}, State: r.state(s.record, f.tag)}
 	for _, z := range s.Zones {
 		b.Zones = append(b.Zones, ZoneBody(z))
 	}
@@ -191,9 +192,11 @@ func (c *Change) DeletePanel(id, tag string) error {
 
 // savePanel checks and writes a panel.
 func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
+	f := panelFaults(b)
+	b.byProfile()
 	s := storedPanel{roster.Panel{ID: b.ID, Name: b.Name, Listener: b.Listener, Prefix: b.Prefix, Receiver: b.Receiver, Account: strings.ToUpper(b.Account),
 		PollSeconds: b.PollSeconds, GraceSeconds: b.GraceSeconds, TimeZone: b.TimeZone}, record{Revision: c.revision}}
-	f := panelFaults(b)
+	b.Supervision.into(&s.Panel)
 	switch b.Key {
 	case "":
 	case KeyKept:
@@ -333,6 +336,7 @@ func panelFaults(b PanelBody) Faults {
 	if b.GraceSeconds < 0 || b.GraceSeconds > maxSeconds {
 		f.Add("grace_seconds", "range", 0, maxSeconds)
 	}
+	b.Supervision.faults(&f)
 	if _, err := time.LoadLocation(b.TimeZone); err != nil || b.TimeZone == "" || b.TimeZone == "Local" {
 		f.Add("time_zone", "time_zone")
 	}

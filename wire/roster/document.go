@@ -34,14 +34,16 @@ type Customer struct {
 type Panel struct {
 	ID           string  `json:"id"`
 	Name         string  `json:"name"`
-	Listener     string  `json:"listener"` // "main" when empty
-	Prefix       *string `json:"prefix"`   // digits after L, nil: any
-	Receiver     *string `json:"receiver"` // digits after R, nil: any
-	Account      string  `json:"account"`  // 3 to 16 hex digits; compared without case
-	Key          []byte  `json:"key"`      // AES key, 16, 24 or 32 bytes; empty: none
-	PollSeconds  int     `json:"poll_seconds"`
+	Listener     string  `json:"listener"`     // "main" when empty
+	Prefix       *string `json:"prefix"`       // digits after L, nil: any
+	Receiver     *string `json:"receiver"`     // digits after R, nil: any
+	Account      string  `json:"account"`      // 3 to 16 hex digits; compared without case
+	Key          []byte  `json:"key"`          // AES key, 16, 24 or 32 bytes; empty: none
+	PollSeconds  int     `json:"poll_seconds"` // 0: not supervised
 	GraceSeconds int     `json:"grace_seconds"`
-	TimeZone     string  `json:"time_zone"` // IANA name of the premises
+	Profile      string  `json:"profile,omitempty"`     // of EN 50136, that the times come from; empty: none
+	Alternative  *Path   `json:"alternative,omitempty"` // nil: a single path
+	TimeZone     string  `json:"time_zone"`             // IANA name of the premises
 	Zones        []Zone  `json:"zones"`
 
 	Reception *Reception `json:"reception,omitempty"` // nil: like everybody's
