@@ -29,6 +29,15 @@ type Entry struct {
 	Sequence int           // 0 to 9999
 	Received time.Time     // corrected by the origin's offset
 	Poll     bool          // reports nothing: lies between no two messages
+	Window   time.Duration // of its panel's setting; 0: Window
+}
+
+// window is within what time the entry is a copy.
+func (e Entry) window() time.Duration {
+	if e.Window > 0 {
+		return e.Window
+	}
+	return Window
 }
 
 // Judgement says what an entry is.
@@ -86,8 +95,9 @@ func (c *Copies) Judge(e Entry, pending *Copies) Judgement {
 		}
 		x.mu.Unlock()
 	}
-	if distance < 0 || distance > Window.Milliseconds() {
-		return Judgement{}
+	if distance < 0 || distance > e.window().Milliseconds() {
+		// Within the usual window the agreement would take it for a copy: it is told.
+		return Judgement{Fresh: distance >= 0 && distance <= Window.Milliseconds()}
 	}
 	if e.Panel == "" || !c.standing(e, at, pending) {
 		return Judgement{CopyOf: best.event}
@@ -117,7 +127,7 @@ func (c *Copies) standing(e Entry, at int64, pending *Copies) bool {
 // other message of the panel between.
 func (c *Copies) unbroken(e Entry, at int64, w window, pending *Copies) bool {
 	for _, t := range w.times {
-		if abs(t-at) > StandingWindow.Milliseconds() {
+		if abs(t-at) > min(StandingWindow, e.window()).Milliseconds() {
 			continue
 		}
 		lo, hi := min(t, at), max(t, at)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vedetta/node/identity"
+	"vedetta/wire/dc09"
 	"vedetta/wire/decision"
 	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
@@ -430,7 +431,7 @@ func TestRule06_adopted_later(t *testing.T) {
 func TestPlainRefusedIsASecurityEvent(t *testing.T) {
 	bubble(t, mail, func(t *testing.T, w *world) {
 		w.assign(w.self)
-		w.sends(w.self, 1, burglary, func(m *entry.Message) { m.Reason, m.Answer = ReasonPlainRefused, entry.AnswerSilence })
+		w.sends(w.self, 1, burglary, func(m *entry.Message) { m.Reason, m.Answer = string(dc09.ReasonPlain), entry.AnswerSilence })
 		time.Sleep(time.Second)
 		w.wantSent("ann email " + CodePlainRefused + " 1")
 	})

@@ -106,7 +106,7 @@ func (d *drafter) draft(r mesh.Record) (v decision.Verdict, err error) {
 	}
 	v.Late = d.now.Sub(m.Corrected()) > LateAfter
 
-	e := Entry{Position: v.Entry, Identity: r.Identity, Panel: v.Panel, Sequence: m.Sequence, Received: m.Corrected()}
+	e := Entry{Position: v.Entry, Identity: r.Identity, Panel: v.Panel, Sequence: m.Sequence, Received: m.Corrected(), Window: time.Duration(m.Window) * time.Second}
 	if o.customer == "" {
 		e.Before = d.yesterdays(r, m)
 	}

@@ -24,12 +24,13 @@ const (
 )
 
 // KindOf tells what is to be done with a frame of this token. HENG-BO carries
-// Contact ID (Heng Bo panels, ademco_hb); XNM is the extended NULL.
+// Contact ID (Heng Bo panels, ademco_hb), and so does ADM-CIDX with longer numbers;
+// XNM is the extended NULL.
 func KindOf(token string) Kind {
 	switch token {
 	case TokenSIA:
 		return KindSIA
-	case TokenCID, "HENG-BO":
+	case TokenCID, "HENG-BO", "ADM-CIDX":
 		return KindCID
 	case TokenNull, "XNM":
 		return KindPoll
@@ -37,4 +38,29 @@ func KindOf(token string) Kind {
 		return KindAnswer
 	}
 	return KindUnknown
+}
+
+// FormatOf names the format of a token of DC-07, Appendix H, or of a vendor, whose
+// content is kept and not decoded: no public text defines it. Empty for the others.
+func FormatOf(token string) string { return formats[token] }
+
+var formats = map[string]string{
+	"ACR-SF":  "Acron Super Fast",
+	"ADM-41E": "Ademco 4/1 Express",
+	"ADM-42E": "Ademco 4/2 Express",
+	"ADM-HS":  "Ademco High Speed",
+	"DSC-43":  "DSC 4/3",
+	"FBI-SF":  "FBI Super Fast",
+	"ITI-I":   "ITI",
+	"RAD-I":   "Radionics",
+	"RAD-II":  "Radionics II",
+	"SCN-S8":  "Scancom, 8 channels",
+	"SCN-S16": "Scancom, 16 channels",
+	"SCN-S24": "Scancom, 24 channels",
+	"SIA-PUL": "pulse (SIA)",
+	"SIA-S2k": "SIA 2000",
+	"SK-FSK1": "Silent Knight FSK 1",
+	"SK-FSK2": "Silent Knight FSK 2",
+	"VIS-ACK": "Visonic PowerLink",
+	"VIS-BBA": "Visonic PowerLink",
 }

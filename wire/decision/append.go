@@ -73,6 +73,13 @@ func appendEvent(b []byte, e *Event) []byte {
 	if e.PanelMs != 0 {
 		b = strconv.AppendInt(append(b, `,"panel_time":`...), e.PanelMs, 10)
 	}
+	if len(e.Extended) > 0 {
+		b = append(b, `,"extended":`...)
+		for i, x := range e.Extended {
+			b = appendString(append(b, separator(i)), x)
+		}
+		b = append(b, ']')
+	}
 	return append(b, '}')
 }
 

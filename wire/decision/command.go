@@ -125,6 +125,10 @@ type Event struct {
 	User      string `json:"user,omitempty"`
 	Text      string `json:"text,omitempty"`
 	PanelMs   int64  `json:"panel_time,omitempty"` // Unix milliseconds, 0 unknown
+
+	// Extended is what the message says besides, as UTF-8: a letter of DC-09 and its
+	// text. Keys are never in it.
+	Extended []string `json:"extended,omitempty"`
 }
 
 // Notification is one event to one address of one contact by one channel, at

@@ -53,6 +53,10 @@ func (u usual) verdict(t *rapid.T) Verdict {
 		v.Events = append(v.Events, Event{Index: int(u.int(t, "index")), Standard: u.text(t, "standard"), Code: u.text(t, "code"),
 			Qualifier: u.text(t, "qualifier"), Category: u.text(t, "category"), Partition: u.text(t, "partition"), Zone: u.text(t, "zone"),
 			ZoneName: u.text(t, "zone_name"), User: u.text(t, "user"), Text: u.text(t, "text"), PanelMs: u.int(t, "panel_time")})
+		for range rapid.IntRange(0, 2).Draw(t, "extended") {
+			e := &v.Events[len(v.Events)-1]
+			e.Extended = append(e.Extended, u.text(t, "x"))
+		}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "plan") {
 		v.Plan = append(v.Plan, Notification{ID: u.text(t, "id"), Event: u.text(t, "event"), Contact: u.text(t, "contact"), Channel: u.text(t, "channel"),
@@ -113,7 +117,7 @@ func TestRule16_QuickFormIsTheCanonicalOne(t *testing.T) {
 // FuzzQuickReader: what the quick reader takes, strict takes, and reads the same.
 func FuzzQuickReader(f *testing.F) {
 	v := Verdict{Entry: mesh.Position{Origin: mesh.Origin{Node: "arezzo", Incarnation: 3, Random: 7}, Number: 9}, Customer: "c", Panel: "p", Identity: []byte{1, 2},
-		Sequence: 7, Ruling: RulingEvents, Events: []Event{{Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", Text: "Caffè"}},
+		Sequence: 7, Ruling: RulingEvents, Events: []Event{{Standard: "SIA-DCS", Code: "BA", Qualifier: "new", Category: "burglary", Text: "Caffè", Extended: []string{"Vhttps://example.org/a", "X012W34.1"}}},
 		Plan: []Notification{{ID: "n", Event: "e", Channel: "email", Urgent: true, Claimed: true}}}
 	f.Add(EncodeRecord(Record{ClockMs: 5, Customer: "c", Verdict: &v}))
 	body, err := encodeBody(Decide{Moves: []Move{{To: 9}}, Entries: []Verdict{v}})

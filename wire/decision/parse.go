@@ -121,6 +121,11 @@ func (p *parser) event() (e Event) {
 	if p.Has(`,"panel_time":`) {
 		e.PanelMs = p.Number()
 	}
+	if p.Has(`,"extended":`) {
+		for p.Next(len(e.Extended)) {
+			e.Extended = append(e.Extended, p.String())
+		}
+	}
 	p.Want(`}`)
 	return e
 }

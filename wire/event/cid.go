@@ -5,14 +5,14 @@ import "bytes"
 // parseCID reads a Contact ID block, [#acct|]QXYZ GG CCC: qualifier, code,
 // partition, zone or user. The partition may be missing, the zone may have four
 // digits, the spaces may be left out; what follows is text.
-func parseCID(data []byte) []Event {
+func (r Reader) parseCID(data []byte) []Event {
 	b := withoutAccount(data)
 	if len(b) == 0 {
 		return nil
 	}
 	rest := bytes.TrimLeft(b, " ")
 	if len(rest) < 4 || !alnum(rest[1]) || !alnum(rest[2]) || !alnum(rest[3]) {
-		return []Event{unreadable(CID, b)}
+		return []Event{r.unreadable(CID, b)}
 	}
 	e := Event{Standard: CID, Category: Other}
 	switch rest[0] {
@@ -23,15 +23,15 @@ func parseCID(data []byte) []Event {
 	case '6', 'P':
 		e.Qualifier = Ongoing
 	default:
-		return []Event{unreadable(CID, b)}
+		return []Event{r.unreadable(CID, b)}
 	}
 	e.Code = string(bytes.ToUpper(rest[1:4]))
 	e.Partition, e.Address, rest = cidNumbers(rest[4:])
-	r, ok := Lookup(CID, e.Code)
+	row, ok := Lookup(CID, e.Code)
 	if ok {
-		e.Meaning, e.MeaningIT, e.Category, e.AddressKind = r.Meaning, r.MeaningIT, r.Category, r.Names
-		if e.Qualifier == Restore && r.Restored != "" {
-			e.Meaning, e.MeaningIT = r.Restored, r.RestoredIT
+		e.Meaning, e.MeaningIT, e.Category, e.AddressKind = row.Meaning, row.MeaningIT, row.Category, row.Names
+		if e.Qualifier == Restore && row.Restored != "" {
+			e.Meaning, e.MeaningIT = row.Restored, row.RestoredIT
 		}
 	} else {
 		e.Meaning, e.MeaningIT = "Unknown Contact ID code "+e.Code, "Codice Contact ID sconosciuto "+e.Code
@@ -41,7 +41,7 @@ func parseCID(data []byte) []Event {
 	} else {
 		e.Zone = e.Address
 	}
-	e.Text = trailingText(rest)
+	e.Text = r.trailingText(rest)
 	return []Event{e}
 }
 
@@ -73,7 +73,7 @@ func number(b []byte) (string, []byte) {
 }
 
 // trailingText is the text behind the numbers, without the signs around it.
-func trailingText(b []byte) string {
+func (r Reader) trailingText(b []byte) string {
 	switch {
 	case len(b) == 0:
 		return ""
@@ -82,7 +82,7 @@ func trailingText(b []byte) string {
 	case bytes.HasPrefix(b, []byte("|A")):
 		b = b[2:]
 	}
-	return Text(b)
+	return r.Encoding.Text(b)
 }
 
 func alnum(c byte) bool {

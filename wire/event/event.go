@@ -53,19 +53,31 @@ type Event struct {
 // Modifier is a DC-03 modifier, such as ri1 or ti10:15.
 type Modifier struct{ Name, Value string }
 
+// Reader says how a panel's messages are to be read. The zero value reads texts as
+// Auto and times as UTC.
+type Reader struct {
+	Encoding Encoding
+	Zone     *time.Location // of the times in the panel's blocks; nil: UTC
+}
+
+// Parse is Parse of the zero Reader.
+func Parse(token string, data []byte, xdata [][]byte, base time.Time) []Event {
+	return Reader{}.Parse(token, data, xdata, base)
+}
+
 // Parse reads the events of a message: token without asterisk, data and extended
 // data as dc09.Content has them. base is the panel's timestamp, else the receive
 // time: the day for blocks that state only a time of day.
 //
 // Polls and empty blocks have no events. For a token that no grammar is known for
 // there is one event that holds the data as text.
-func Parse(token string, data []byte, xdata [][]byte, base time.Time) []Event {
+func (r Reader) Parse(token string, data []byte, xdata [][]byte, base time.Time) []Event {
 	var events []Event
 	switch dc09.KindOf(token) {
 	case dc09.KindPoll, dc09.KindAnswer:
 		return nil
 	case dc09.KindSIA:
-		p := siaParser{base: base}
+		p := siaParser{Reader: r, base: base}
 		p.block(data)
 		for _, x := range xdata {
 			if len(x) > 0 && x[0] == '#' {
@@ -74,27 +86,46 @@ func Parse(token string, data []byte, xdata [][]byte, base time.Time) []Event {
 		}
 		events = p.events
 	case dc09.KindCID:
-		events = parseCID(data)
+		events = r.parseCID(data)
+		for _, x := range xdata {
+			if len(x) > 0 && x[0] == '#' {
+				events = append(events, r.parseCID(x)...)
+			}
+		}
 	default:
 		if rest := withoutAccount(data); len(rest) > 0 {
-			events = []Event{unreadable(Standard(token), rest)}
+			e := r.unreadable(Standard(token), rest)
+			if name := dc09.FormatOf(token); name != "" {
+				e.Meaning, e.MeaningIT = "Message in the format "+name+", not decoded", "Messaggio nel formato "+name+", non decodificato"
+			}
+			events = []Event{e}
 		}
 	}
-	applyXData(events, xdata)
+	r.applyExtended(events, xdata)
 	return events
 }
 
+// utc is a time that stands in a panel's block.
+func (r Reader) utc(t time.Time) time.Time {
+	if r.Zone == nil || t.IsZero() {
+		return t
+	}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	return time.Date(year, month, day, hour, minute, second, 0, r.Zone).UTC()
+}
+
 // unreadable is the event of a block that no grammar fits.
-func unreadable(s Standard, data []byte) Event {
+func (r Reader) unreadable(s Standard, data []byte) Event {
 	return Event{
-		Standard: s, Qualifier: New, Category: Other, Text: Text(data),
+		Standard: s, Qualifier: New, Category: Other, Text: r.Encoding.Text(data),
 		Meaning: "Message that could not be read", MeaningIT: "Messaggio non leggibile",
 	}
 }
 
-// applyXData gives the events what the extended data says of all of them: I is the
+// applyExtended gives the events what the extended data says of all of them: I is the
 // alarm's text, H its time.
-func applyXData(events []Event, xdata [][]byte) {
+func (r Reader) applyExtended(events []Event, xdata [][]byte) {
 	for _, x := range xdata {
 		if len(x) < 2 {
 			continue
@@ -104,11 +135,11 @@ func applyXData(events []Event, xdata [][]byte) {
 			switch x[0] {
 			case 'I':
 				if e.Text == "" {
-					e.Text = Text(x[1:])
+					e.Text = r.Encoding.Text(x[1:])
 				}
 			case 'H':
 				if e.Time.IsZero() {
-					e.Time = eventTime(x[1:])
+					e.Time = r.utc(eventTime(x[1:]))
 				}
 			}
 		}

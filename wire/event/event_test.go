@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -263,4 +264,77 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestExtendedDataIsNamed(t *testing.T) {
+	list := Reader{}.Extended([][]byte{[]byte("Vhttps://example.org/a"), []byte("X012W34.1"), []byte("Y45N12.2"), []byte("E115000"), []byte("K0123"), []byte("#1|NBA1"), nil, []byte("M0026B9E4268B"), []byte("lower")})
+	var got []string
+	for _, x := range list {
+		got = append(got, x.ID+" "+x.Key()+" "+x.Name("en")+" "+x.Name("it")+" "+x.Value)
+	}
+	want := []string{
+		"V verification Image, video or sound Immagine, video o audio https://example.org/a", "X longitude Longitude Longitudine 012W34.1",
+		"Y latitude Latitude Latitudine 45N12.2", "E e E E 115000", "K new_key New encryption key Nuova chiave di cifratura ", "M mac_address MAC address Indirizzo MAC 0026B9E4268B",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+// Values of the reference: X012W34.1 with Y45N12.2, and X006E07.7777777 with Y49N06.6666666.
+func TestCoordinates(t *testing.T) {
+	for in, want := range map[[2]string]string{
+		{"012W34.1", "45N12.2"}: "45.20333 -12.56833", {"006E07.7777777", "49N06.6666666"}: "49.11111 6.12963", {"012W34.1", "045N12.2"}: "45.20333 -12.56833",
+		{"180E", "90S"}: "-90.00000 180.00000", {"181E00", "1N0"}: "none", {"1E60", "1N0"}: "none", {"E1", "1N1"}: "none", {"1E-1", "1N1"}: "none",
+		{"1E1", "1E1"}: "none", {"1ENaN", "1N1"}: "none", {"", ""}: "none",
+	} {
+		got := "none"
+		if lat, lon, ok := Coordinates([]Extended{{"X", in[0]}, {"Y", in[1]}}); ok {
+			got = fmt.Sprintf("%.5f %.5f", lat, lon)
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+	if _, _, ok := Coordinates([]Extended{{"X", "1E1"}}); ok {
+		t.Error("half a place is one")
+	}
+}
+
+// Texts by setting: the same bytes under each.
+func TestTextsByEncoding(t *testing.T) {
+	for bytes, want := range map[string][3]string{
+		"caff\xc3\xa8": {"caffè", "caffÃ¨", "caffè"}, "caff\xe8 \x80": {"caffè €", "caffè €", "caff\uFFFD \uFFFD"}, "plain  ": {"plain  ", "plain  ", "plain  "},
+	} {
+		got := [3]string{Auto.Text([]byte(bytes)), Windows1252.Text([]byte(bytes)), UTF8.Text([]byte(bytes))}
+		if got != want {
+			t.Errorf("%q: %q, want %q", bytes, got, want)
+		}
+	}
+	e := Reader{Encoding: Windows1252}.Parse("ADM-CID", []byte("#1|1130 01 001^caff\xe8^"), [][]byte{[]byte("I\xe8")}, time.Time{})
+	if len(e) != 1 || e[0].Text != "caffè" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Old dialler formats are named, and what they say is kept; extended Contact ID
+// and Heng Bo's are read as Contact ID.
+func TestTokensOfDC07(t *testing.T) {
+	for _, token := range []string{"ACR-SF", "ADM-41E", "ADM-42E", "ADM-HS", "DSC-43", "FBI-SF", "ITI-I", "RAD-I", "RAD-II", "SCN-S8", "SCN-S16", "SCN-S24",
+		"SIA-PUL", "SIA-S2k", "SK-FSK1", "SK-FSK2", "VIS-ACK", "VIS-BBA"} {
+		e := Parse(token, []byte("#1234|what it says"), nil, time.Time{})
+		if len(e) != 1 || e[0].Text != "what it says" || !strings.Contains(e[0].Meaning, dc09.FormatOf(token)) || e[0].Category != Other {
+			t.Errorf("%s: %+v", token, e)
+		}
+	}
+	for _, token := range []string{"ADM-CID", "ADM-CIDX", "HENG-BO"} {
+		if e := Parse(token, []byte("#1234|1110 01 0012"), nil, time.Time{}); len(e) != 1 || e[0].Code != "110" || e[0].Category != Fire || e[0].Zone != "0012" {
+			t.Errorf("%s: %+v", token, e)
+		}
+	}
+	for _, token := range []string{"NULL", "XNM", "ACK", "NAK", "DUH", "RSP"} {
+		if e := Parse(token, []byte("#1234|1110 01 001"), nil, time.Time{}); e != nil {
+			t.Errorf("%s: %+v", token, e)
+		}
+	}
 }

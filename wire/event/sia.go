@@ -12,6 +12,7 @@ import (
 // A modifier is two lower-case letters and a value and holds until it is changed; a
 // code is two capital letters. Slashes are optional, so nothing is split by them.
 type siaParser struct {
+	Reader
 	base   time.Time
 	events []Event
 
@@ -30,7 +31,7 @@ func (p *siaParser) block(data []byte) {
 	before := len(p.events)
 	if b[0] == 'A' && before > 0 && !startsCode(b) {
 		// A block of text to the one before (Eaton i-on, level 3).
-		p.events[before-1].Text += Text(b[1:])
+		p.events[before-1].Text += p.Encoding.Text(b[1:])
 		return
 	}
 	p.b, p.mods, p.area, p.old, p.last = b, nil, "", false, false
@@ -39,7 +40,7 @@ func (p *siaParser) block(data []byte) {
 		p.element()
 	}
 	if len(p.events) == before {
-		p.events = append(p.events, unreadable(SIA, b))
+		p.events = append(p.events, p.unreadable(SIA, b))
 	}
 }
 
@@ -104,7 +105,7 @@ func (p *siaParser) quoted(b []byte, end string) []byte {
 	}
 	if !p.last && len(p.mods) > 0 {
 		if p.mods[len(p.mods)-1].Name == "ri" {
-			p.area = Text(b)
+			p.area = p.Encoding.Text(b)
 		}
 		return rest
 	}
@@ -114,7 +115,7 @@ func (p *siaParser) quoted(b []byte, end string) []byte {
 
 func (p *siaParser) addText(b []byte) {
 	if p.last {
-		p.events[len(p.events)-1].Text += Text(b)
+		p.events[len(p.events)-1].Text += p.Encoding.Text(b)
 	}
 }
 
@@ -219,9 +220,14 @@ func (p *siaParser) time() time.Time {
 		return time.Time{}
 	}
 	day := p.base.UTC()
+	if p.Zone != nil {
+		year, month, d := p.base.In(p.Zone).Date()
+		hour, minute, second := p.base.In(p.Zone).Clock()
+		day = time.Date(year, month, d, hour, minute, second, 0, time.UTC)
+	}
 	for _, layout := range []string{"01-02-06", "01-02-2006"} {
 		if d, err := time.Parse(layout, date); err == nil {
-			return time.Date(d.Year(), d.Month(), d.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
+			return p.utc(time.Date(d.Year(), d.Month(), d.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC))
 		}
 	}
 	if p.base.IsZero() {
@@ -230,11 +236,11 @@ func (p *siaParser) time() time.Time {
 	at := time.Date(day.Year(), day.Month(), day.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
 	switch ahead := at.Sub(day); {
 	case ahead > 12*time.Hour:
-		return at.AddDate(0, 0, -1)
+		return p.utc(at.AddDate(0, 0, -1))
 	case ahead < -12*time.Hour:
-		return at.AddDate(0, 0, 1)
+		return p.utc(at.AddDate(0, 0, 1))
 	}
-	return at
+	return p.utc(at)
 }
 
 func isCode(b []byte) bool { return len(b) >= 2 && isUpper(b[0]) && isUpper(b[1]) }
