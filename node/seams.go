@@ -129,7 +129,7 @@ func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *prop
 	}
 	sender, err := notify.New(notify.Config{Self: self}, notify.Parts{
 		Channels:  channels,
-		Addresses: notify.FromRoster(people), Proposer: proposer, Caller: lk, Clock: view.Clock, Doubtful: view.Doubtful,
+		Addresses: notify.FromRoster(people), Proposer: proposer, Caller: lk, Clock: view.Clock, Doubtful: view.Doubtful, Arrived: view.Arrived,
 	}, e)
 	if err != nil {
 		return nil, err

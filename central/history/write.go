@@ -161,12 +161,12 @@ func settle(was decision.State, b NotificationBody, s decision.Settled, clockMs 
 	b.Attempts = append(b.Attempts, Attempt{s.Attempt, string(s.State), s.Reason, s.ProviderRef, s.HandedOverMs, s.Double})
 	if final := was != decision.StatePending; final && (s.Double || s.State == decision.StatePending) {
 		switch {
-		case !reached(s.State):
+		case !s.MayHaveArrived():
 			return string(was), b
-		case reached(was) && !idempotent(b.Channel):
+		case reached(was) && !decision.ShowsOnce(b.Channel):
 			b.Reason = "possibly_twice"
 			return string(decision.StateUnknown), b
-		case was == decision.StateDelivered:
+		case was == decision.StateDelivered || s.State == decision.StatePending:
 			return string(was), b
 		}
 	}
@@ -187,9 +187,6 @@ func settle(was decision.State, b NotificationBody, s decision.Settled, clockMs 
 func reached(s decision.State) bool {
 	return s == decision.StateDelivered || s == decision.StateUnknown
 }
-
-// idempotent channels show one for the same id, however often it was sent.
-func idempotent(channel string) bool { return channel == "webhook" || channel == "webpush" }
 
 func changedRow(ctx context.Context, tx *sql.Tx, res sql.Result, customer, name, ref string) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {

@@ -242,6 +242,27 @@ func TestRule18_DoubleOutcomes(t *testing.T) {
 	}
 }
 
+// The first holder's late word is a delivery; the second attempt, whose holder
+// is gone, may be another: unknown, where two would show.
+func TestRule24_ArrivedAndPerhapsOnceMore(t *testing.T) {
+	s := centraltest.NewService(t, at)
+	a := burglary("arezzo")
+	for _, id := range a.Verdict(s.Mesh, a.Message(s.Mesh)) {
+		for _, o := range []decision.Settled{
+			{Outcome: decision.Outcome{Attempt: 1, State: decision.StatePending, Doubt: true}},
+			{Outcome: decision.Outcome{Attempt: 1, State: decision.StateDelivered}, Double: true},
+			{Outcome: decision.Outcome{Attempt: 2, State: decision.StatePending, Doubt: true}},
+		} {
+			o.Notification = id
+			s.Mesh.Decision(1, at, decision.Record{Customer: centraltest.Customer, Settled: &o})
+		}
+	}
+	apply(t, s, s.Mesh.Records())
+	if got := transcript(t, s); !strings.Contains(got, "email:unknown/2(possibly_twice) webhook:delivered/2") {
+		t.Error(got)
+	}
+}
+
 // Run follows the feed, survives a cut, confirms, and shows everything once.
 func TestRunFollowsAndConfirms(t *testing.T) {
 	s := centraltest.NewService(t, at)

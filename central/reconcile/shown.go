@@ -147,20 +147,17 @@ func (c *course) settle(s decision.Settled, clock int64, sealedByDay bool) {
 		c.due = max(s.DueMs, clock)
 	}
 	beside := c.state != decision.StatePending && (s.Double || s.State == decision.StatePending)
-	mayHaveArrived := func(st decision.State) bool { return st == decision.StateDelivered || st == decision.StateUnknown }
+	reached := c.state == decision.StateDelivered || c.state == decision.StateUnknown
 	switch {
-	case beside && !mayHaveArrived(s.State):
+	case beside && !s.MayHaveArrived():
 	case beside && sealedByDay && c.state == decision.StateDelivered:
-	case beside && !sealedByDay && mayHaveArrived(c.state) && !showsOnce(c.plan.Channel):
+	case beside && !sealedByDay && reached && !decision.ShowsOnce(c.plan.Channel):
 		c.state = decision.StateUnknown
-	case beside && !sealedByDay && c.state == decision.StateDelivered:
+	case beside && (s.State == decision.StatePending || !sealedByDay && c.state == decision.StateDelivered):
 	default:
 		c.state = s.State
 	}
 }
-
-// showsOnce: these channels show one for the same id, however often it was sent.
-func showsOnce(channel string) bool { return channel == "webhook" || channel == "webpush" }
 
 // notifications compares plans, claims and outcomes with what is shown.
 func (j *judge) notifications() {

@@ -39,6 +39,32 @@ func (o *Open) Claim() (Attempt, int) {
 	return Attempt{}, 0
 }
 
+// mayHaveArrived tells whether nothing proves that the attempt was not handed
+// over. One that is under way says nothing yet.
+func (a Attempt) mayHaveArrived() bool {
+	return a.Doubt || a.State == decision.StateDelivered || a.State == decision.StateUnknown
+}
+
+// doubtful tells whether an attempt now would perhaps be a second one (rule 24).
+func (o *Open) doubtful() bool { return slices.ContainsFunc(o.Attempts, Attempt.mayHaveArrived) }
+
+// arrived tells whether the holder of an attempt says that it was delivered.
+func (o *Open) arrived() bool { return slices.ContainsFunc(o.Attempts, Attempt.arrived) }
+
+// twice tells whether more than one attempt may have been handed over, where
+// that shows.
+func (o *Open) twice() bool {
+	n := 0
+	for _, a := range o.Attempts {
+		if a.mayHaveArrived() {
+			n++
+		}
+	}
+	return n > 1 && !decision.ShowsOnce(o.Channel)
+}
+
+func (a Attempt) arrived() bool { return a.Reported && a.State == decision.StateDelivered }
+
 // resolvableMs is the agreement's clock from which another process may resolve
 // the attempt: under the epoch that followed its own nobody begins it any more,
 // and what was begun is out or cut by then (rules 23, 24). Later epochs don't
@@ -53,6 +79,7 @@ type Closed struct {
 	Shard    byte           `json:"shard"`
 	Customer string         `json:"customer,omitempty"` // empty, as are the attempts, when every attempt was reported
 	Attempts []Attempt      `json:"attempts,omitempty"`
+	Once     bool           `json:"once,omitempty"` // its channel shows one, however often it was sent
 }
 
 // plan opens a notification, with its first claim when it comes with one.
@@ -72,7 +99,7 @@ func (s *State) put(o *Open) {
 
 // close makes a notification final.
 func (s *State) close(o *Open, state decision.State) {
-	c := &Closed{State: state, ClockMs: s.clock, Shard: o.Shard, Customer: o.Customer, Attempts: o.Attempts}
+	c := &Closed{State: state, ClockMs: s.clock, Shard: o.Shard, Customer: o.Customer, Attempts: o.Attempts, Once: decision.ShowsOnce(o.Channel)}
 	c.compact()
 	delete(s.open, o.ID)
 	delete(s.byShard[o.Shard], o.ID)

@@ -1,8 +1,6 @@
 package agreement
 
 import (
-	"slices"
-
 	"vedetta/wire/decision"
 )
 
@@ -112,17 +110,20 @@ func (s *State) settled(o decision.Outcome, sub subject, own bool) decision.Stat
 	first := a.State == ""
 	a.State = o.State
 	a.Reported = a.Reported || own
-	a.Doubt = o.Doubt
+	a.Doubt = o.Doubt && !o.NeverBegun // what an earlier one left in doubt stands with that one
 	if sub.closed != nil {
 		s.correct(o, sub.closed)
 		return sub.closed.State
 	}
 	_, under := sub.open.Claim()
-	arrived := slices.ContainsFunc(sub.attempts, func(a Attempt) bool { return a.Reported && a.State == decision.StateDelivered })
 	switch {
-	case arrived && under == 0 && o.State != decision.StateUnknown: // a late word may have come before this one
-		s.close(sub.open, decision.StateDelivered)
-		return decision.StateDelivered
+	case sub.open.arrived() && under == 0: // a late word may have come before this one
+		end := decision.StateDelivered
+		if sub.open.twice() {
+			end = decision.StateUnknown
+		}
+		s.close(sub.open, end)
+		return end
 	case !first || under != 0: // a late one; the attempt under way decides
 		return decision.StatePending
 	case o.State == decision.StatePending:
@@ -134,10 +135,14 @@ func (s *State) settled(o decision.Outcome, sub subject, own bool) decision.Stat
 }
 
 // correct lets the holder's own word stand against what was only supposed:
-// unknown or expired becomes delivered or refused.
+// unknown or expired becomes delivered or refused, unless another attempt may
+// have been handed over too: then there may be two, and it stays unknown.
 func (s *State) correct(o decision.Outcome, c *Closed) {
 	last := o.Attempt == len(c.Attempts)
 	supposed := c.State == decision.StateUnknown || c.State == decision.StateExpired
+	for i, a := range c.Attempts {
+		supposed = supposed && (i == o.Attempt-1 || c.Once || !a.mayHaveArrived())
+	}
 	if supposed && (o.State == decision.StateDelivered || last && o.State == decision.StateRefused) {
 		c.State = o.State
 	}

@@ -270,6 +270,83 @@ func TestRule18_LateOutcomeOfAFinalNotification(t *testing.T) {
 	equal(t, "never planned", m.ok(settle(outcome("nothing", 1, arezzo, decision.StateDelivered))).Outcomes[0].Reason, ReasonUnknown)
 }
 
+// A holder that was held for long says at last that its mail was delivered,
+// when the mail sent in its stead is recorded as unknown: there may be two, and
+// it stays unknown (rule 24).
+func TestRule24_TheHoldersLateWordLeavesAPossibleSecondUnknown(t *testing.T) {
+	for name, second := range map[string]struct {
+		state decision.State
+		doubt bool
+		want  decision.State
+	}{
+		"the second is unknown":            {decision.StateUnknown, false, decision.StateUnknown},
+		"the second never began, in doubt": {decision.StatePending, true, decision.StateDelivered},
+	} {
+		m := founded(t)
+		v := events(at(arezzo, 1), "c1", "x", 1, true)
+		id := v.Plan[0].ID
+		m.ok(m.decide(5, v))
+		m.assign(roubaix)
+		m.pass(13 * time.Second)
+		f := m.fence(5)
+		o := outcome(id, 1, roubaix, decision.StatePending)
+		o.Fence, o.DueMs, o.Doubt = &f, m.s.clock, true
+		m.ok(settle(o))
+		m.ok(decision.Claim{Fence: f, Notifications: []string{id}})
+		o = outcome(id, 2, roubaix, second.state)
+		o.Doubt, o.NeverBegun = second.doubt, second.state == decision.StatePending
+		m.ok(settle(o))
+		late := m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered))).Outcomes[0]
+		equal(t, name, late.State, second.want)
+		equal(t, name+", what stands", m.s.closed[id].State, second.want)
+	}
+}
+
+// The first holder says at last that it was delivered; the second is gone in
+// doubt, so there may be two: unknown, where two would show.
+func TestRule24_ArrivedAndPerhapsOnceMoreIsUnknown(t *testing.T) {
+	for channel, want := range map[string]decision.State{"email": decision.StateUnknown, "webhook": decision.StateDelivered} {
+		m := founded(t)
+		v := events(at(arezzo, 1), "c1", "x", 1, true)
+		v.Plan[0].Channel = channel
+		v.Plan[0].ID = decision.NotificationID(v.Plan[0])
+		id := v.Plan[0].ID
+		m.ok(m.decide(5, v))
+		m.assign(roubaix)
+		m.pass(13 * time.Second)
+		f := m.fence(5)
+		o := outcome(id, 1, roubaix, decision.StatePending)
+		o.Fence, o.DueMs, o.Doubt = &f, m.s.clock, true
+		m.ok(settle(o))
+		m.ok(decision.Claim{Fence: f, Notifications: []string{id}})
+		equal(t, "the first one's word", m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered))).Outcomes[0].State, decision.StatePending)
+		m.assign(arezzo2)
+		m.pass(13 * time.Second)
+		f = m.fence(5)
+		o = outcome(id, 2, arezzo2, decision.StatePending)
+		o.Fence, o.DueMs, o.Doubt = &f, m.s.clock, true
+		equal(t, channel, m.ok(settle(o)).Outcomes[0].State, want)
+	}
+}
+
+// What is known to have arrived makes a repetition possibly a second one.
+func TestRule24_AnAttemptAfterOneThatArrivedIsInDoubt(t *testing.T) {
+	m := founded(t)
+	v := events(at(arezzo, 1), "c1", "x", 1, true)
+	id := v.Plan[0].ID
+	m.ok(m.decide(5, v))
+	m.assign(roubaix)
+	m.pass(13 * time.Second)
+	f := m.fence(5)
+	o := outcome(id, 1, roubaix, decision.StatePending)
+	o.Fence, o.DueMs, o.Doubt = &f, m.s.clock, true
+	m.ok(settle(o))
+	m.ok(decision.Claim{Fence: f, Notifications: []string{id}})
+	equal(t, "before the holder's word", [2]bool{m.s.open[id].doubtful(), m.s.open[id].arrived()}, [2]bool{true, false})
+	m.ok(settle(outcome(id, 1, arezzo, decision.StateDelivered)))
+	equal(t, "after it", [2]bool{m.s.open[id].doubtful(), m.s.open[id].arrived()}, [2]bool{true, true})
+}
+
 func TestRule19_RepeatedProposalGetsItsFirstResult(t *testing.T) {
 	m := founded(t)
 	b := m.command(t, m.decide(5, events(at(arezzo, 1), "c1", "x", 1, true)))

@@ -255,13 +255,16 @@ func (v *View) Notification(id string) (Open, bool) {
 	return *o, true
 }
 
-// Doubtful tells whether an earlier attempt of an open notification may have
-// been handed over without proof (rule 24).
+// Doubtful tells whether an earlier attempt of an open notification was, or may
+// have been, handed over (rule 24).
 func (v *View) Doubtful(id string) bool {
-	return read(v, func(s *State) bool {
-		o := s.open[id]
-		return o != nil && slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.Doubt })
-	})
+	return read(v, func(s *State) bool { o := s.open[id]; return o != nil && o.doubtful() })
+}
+
+// Arrived tells whether an earlier attempt of an open notification is known to
+// have been delivered: its holder said so late, when another was claimed.
+func (v *View) Arrived(id string) bool {
+	return read(v, func(s *State) bool { o := s.open[id]; return o != nil && o.arrived() })
 }
 
 // Final is the state of a notification that is not open, for ClosedMs.

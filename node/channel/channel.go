@@ -84,6 +84,7 @@ const (
 	ReasonInvalidAddress  = "invalid_address"  // the address is no address, or the provider says so
 	ReasonGone            = "gone"             // the provider says that this address has ended for good; central takes it from its contact
 	ReasonNoAnswer        = "no_answer"        // handed over, and then nothing was heard
+	ReasonArrived         = "arrived"          // not sent again: an earlier attempt was delivered after all
 	ReasonTooLate         = "too_late"         // the claim's ten seconds were over before the last byte (rule 23)
 	ReasonNoAddress       = "no_address"       // contact or address is gone from the roster, or can't be opened
 	ReasonNoChannel       = "no_channel"       // this node has no such channel

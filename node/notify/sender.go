@@ -65,10 +65,13 @@ type Parts struct {
 	Proposer  Proposer
 	Caller    Caller
 	Clock     func() time.Time // the agreement's (rule 20)
-	// Doubtful tells whether an earlier attempt of the notification was settled
-	// with Doubt, as this node has applied it. An attempt that follows it in the
-	// agreement finds it there, since a claim is applied here before Begin.
+	// Doubtful tells whether an earlier attempt of the notification was, or may
+	// have been, handed over, as this node has applied it. An attempt that follows
+	// it in the agreement finds it there, since a claim is applied here before Begin.
 	Doubtful func(notification string) bool
+	// Arrived tells whether the holder of an earlier attempt has said, late, that
+	// it was delivered: then this one is not handed over.
+	Arrived func(notification string) bool
 }
 
 // Sender is what package alerting hands claims to.
@@ -107,7 +110,7 @@ func New(cfg Config, p Parts, e env.Env) (*Sender, error) {
 	if cfg.Ask == 0 {
 		cfg.Ask = 700 * time.Millisecond
 	}
-	if p.Addresses == nil || p.Proposer == nil || p.Caller == nil || p.Clock == nil || p.Doubtful == nil {
+	if p.Addresses == nil || p.Proposer == nil || p.Caller == nil || p.Clock == nil || p.Doubtful == nil || p.Arrived == nil {
 		return nil, errors.New("notify: want all parts")
 	}
 	limits := map[string]int{}
@@ -283,6 +286,9 @@ func (s *Sender) attempt(ctx context.Context, j job) (out channel.Outcome) {
 	if left <= 0 {
 		return channel.NotBegun(channel.ReasonTooLate)
 	}
+	if s.p.Arrived(n.ID) {
+		return channel.NotBegun(channel.ReasonArrived)
+	}
 	value, language, ok, err := s.p.Addresses.Lookup(j.item.Customer, n.Contact, n.Address)
 	switch {
 	case err != nil:
@@ -306,7 +312,7 @@ func (s *Sender) attempt(ctx context.Context, j job) (out channel.Outcome) {
 	defer cancel()
 	return ch.Send(ctx, message(j.item, value, language, s.p.Addresses.Place(j.item.Customer, j.item.Panel, j.item.Event.Zone)), func() bool {
 		now := time.Now()
-		if !s.ledger.MayHandOver(k, now, s.cfg.HandOver) {
+		if s.p.Arrived(n.ID) || !s.ledger.MayHandOver(k, now, s.cfg.HandOver) {
 			return false
 		}
 		handed = now

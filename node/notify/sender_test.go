@@ -42,6 +42,7 @@ type fakes struct {
 	cut      int           // questions that fail before one is answered
 	behind   time.Duration // agreement's clock
 	doubtful bool
+	arrived  bool // an earlier attempt was delivered after all
 	peers    map[string]*Sender
 }
 
@@ -123,6 +124,7 @@ func sender(t *testing.T, f *fakes, node string) *Sender {
 		Channels:  map[string]channel.Sender{"email": fakeChannel{f: f}, "webhook": fakeChannel{f, true}, "sms": channel.Missing{}},
 		Addresses: f, Proposer: f, Caller: f, Clock: func() time.Time { return time.Now().Add(-f.behind) },
 		Doubtful: func(string) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.doubtful },
+		Arrived:  func(string) bool { f.mu.Lock(); defer f.mu.Unlock(); return f.arrived },
 	}, e)
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +215,37 @@ func TestRule24_NoMoreInDoubtThanSlots(t *testing.T) {
 		got := f.outcomes()
 		if len(got) != 6 || !s.Reserve("email", false) {
 			t.Fatalf("settled %d, want 6, and the slots given back", len(got))
+		}
+	})
+}
+
+// The holder of an earlier attempt may say at last that it was delivered: right
+// before the last byte is not too late to leave it at one.
+func TestRule24_NothingIsSentAfterOneThatArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{arrived: true}
+		s := sender(t, f, "arezzo")
+		s.Begin([]alerting.Item{item("email", true)}, time.Now())
+		synctest.Wait()
+		if got := f.outcomes(); len(got) != 1 || !got[0].NeverBegun || got[0].State != pending || got[0].Reason != channel.ReasonArrived || len(f.sent) != 0 {
+			t.Errorf("known before: settled %+v, sent %d", got, len(f.sent))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakes{}
+		handedOver := true
+		f.send = func(_ context.Context, _ channel.Message, deadline func() bool) channel.Outcome {
+			f.mu.Lock()
+			f.arrived = true // heard while the connection was made
+			f.mu.Unlock()
+			handedOver = deadline()
+			return channel.NotBegun(channel.ReasonTooLate)
+		}
+		s := sender(t, f, "arezzo")
+		s.Begin([]alerting.Item{item("email", true)}, time.Now())
+		synctest.Wait()
+		if got := f.outcomes(); handedOver || len(got) != 1 || !got[0].NeverBegun {
+			t.Errorf("known before the last byte: handed over %v, settled %+v", handedOver, got)
 		}
 	})
 }
@@ -437,7 +470,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestQuestionsThatAreNone(t *testing.T) {
-	s, err := New(Config{Self: origin("arezzo")}, Parts{Addresses: &fakes{}, Proposer: &fakes{}, Caller: &fakes{}, Clock: time.Now, Doubtful: func(string) bool { return false }}, env.Quiet(1))
+	s, err := New(Config{Self: origin("arezzo")}, Parts{Addresses: &fakes{}, Proposer: &fakes{}, Caller: &fakes{}, Clock: time.Now, Doubtful: func(string) bool { return false }, Arrived: func(string) bool { return false }}, env.Quiet(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,15 @@ func EventID(entry mesh.Position, index int) string {
 	return entry.String() + "." + strconv.Itoa(index)
 }
 
+// ShowsOnce tells whether a channel shows one for the same id, however often it
+// was handed over: sending again needs no proof there (rule 24).
+func ShowsOnce(channel string) bool { return channel == "webhook" || channel == "webpush" }
+
+// MayHaveArrived tells whether nothing proves that the attempt was not handed over.
+func (o Outcome) MayHaveArrived() bool {
+	return o.State == StateDelivered || o.State == StateUnknown || o.State == StatePending && o.Doubt && !o.NeverBegun
+}
+
 // NotificationID derives the id from its place in the plan (rule 10): 32
 // base64url characters, the first 24 bytes of SHA-256. Message-ID, Topic, tag,
 // webhook id and provider reference are made from it.
