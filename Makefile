@@ -49,6 +49,11 @@ chaos-short: build ## 20,000 alarms while nodes are killed and held, judged from
 	$(GO) build -o bin/ ./bench/vedetta-bench
 	@bin/vedetta-bench chaos --short --seed $(SEED)
 
+SEEDS ?= 2000
+.PHONY: sim
+sim: ## many seeds through the simulated mesh, some 30 a second; SEEDS=2000, or one: SEED=
+	$(GO) test ./bench/sim -run TestSeeds -count=1 -timeout 60m -v -args -seeds $(SEEDS) -seed $(SEED)
+
 race: ## short tests under the race detector
 	$(GO) test -race -short -timeout 20m ./...
 

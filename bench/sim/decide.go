@@ -98,16 +98,18 @@ func (p *process) feed() {
 	o := mesh.Agreement(1)
 	records := p.disk.records[o]
 	for ; p.fed < uint64(len(records)); p.fed++ {
-		if d := p.w.decision(p, records[p.fed]); d.Verdict != nil && d.Part == 0 {
+		d, ok := p.w.decision(p, records[p.fed])
+		if !ok {
+			return // its key is not applied here yet
+		}
+		if d.Verdict != nil && d.Part == 0 {
 			p.copies.NoteVerdict(*d.Verdict)
 		}
 	}
 }
 
 // whole tells whether all was read that was decided before this epoch.
-func (p *process) whole(s *shard) bool {
-	return p.w.plant == PlantNotWhole || p.fed >= s.number
-}
+func (p *process) whole(s *shard) bool { return p.fed >= s.number }
 
 // read queues what has become durable (rule 6).
 func (p *process) read(s *shard, v *agreement.View) {
@@ -295,29 +297,33 @@ func (p *process) begun(entries []decision.Verdict, r agreement.Result, from tim
 	}
 }
 
-// decision reads a record of the agreement's origin.
-func (w *World) decision(p *process, r mesh.Record) decision.Record {
+// decision reads a record of the agreement's origin; not ok while its key is
+// not applied at p.
+func (w *World) decision(p *process, r mesh.Record) (d decision.Record, ok bool) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
 		w.broken("decision %s: %v", r.Position(), err)
-		return decision.Record{}
+		return d, false
 	}
 	k := w.keys[id]
 	if k == nil {
-		key, _, _ := p.fsm.View().Key(id)
+		key, _, state := p.fsm.View().Key(id)
+		if state != agreement.KeyPresent {
+			return d, false
+		}
 		k = key.For(r.Origin)
 		w.keys[id] = k
 	}
 	plain, err := k.Open(r.Header, r.Sealed)
 	if err != nil {
 		w.broken("decision %s can't be opened: %v", r.Position(), err)
-		return decision.Record{}
+		return d, false
 	}
-	d, err := decision.DecodeRecord(plain)
+	d, err = decision.DecodeRecord(plain)
 	if err != nil {
 		w.broken("decision %s can't be read: %v", r.Position(), err)
 	}
-	return d
+	return d, err == nil
 }
 
 func (p *process) dueLoop() {
@@ -328,6 +334,9 @@ func (p *process) dueLoop() {
 // due claims what is due, has others' claims resolved, and withdraws own ones
 // that will never be begun.
 func (p *process) due() {
+	if p.asking > 0 {
+		return // the look before waits for its claims and withdrawals
+	}
 	v := p.fsm.View()
 	clock := v.Clock()
 	var withdraw decision.Settle
@@ -362,7 +371,9 @@ func (p *process) due() {
 	}
 	if len(withdraw.Outcomes) > 0 {
 		p.w.rare["claim withdrawn as never begun"]++
+		p.asking++
 		p.propose(withdraw, func(r agreement.Result, err error) {
+			p.asking--
 			if err == nil && r.Refusal == nil {
 				for _, o := range withdraw.Outcomes {
 					delete(p.abandoned, o.Notification)
@@ -374,7 +385,9 @@ func (p *process) due() {
 
 func (p *process) claim(cmd decision.Claim, chosen []decision.Notification) {
 	from := p.w.now // before the proposal (rule 23)
+	p.asking++
 	p.propose(cmd, func(r agreement.Result, err error) {
+		p.asking--
 		for i, n := range chosen {
 			if err == nil && r.Refusal == nil && i < len(r.Claims) && r.Claims[i].Attempt > 0 {
 				delete(p.abandoned, n.ID)

@@ -4,7 +4,7 @@ import "time"
 
 // failpoint kills or holds a process between two steps of an alarm's life.
 func (w *World) failpoint(p *process, where string) {
-	if w.now.After(w.faultsEnd) || !w.chance(40) {
+	if w.quiet || w.now.After(w.faultsEnd) || !w.chance(40) {
 		return
 	}
 	w.rare["fault at: "+where]++
@@ -30,7 +30,7 @@ func (w *World) crash(n *node) {
 
 // misfortune makes one fault after the other.
 func (w *World) misfortune() {
-	if w.now.After(w.faultsEnd) {
+	if w.quiet || w.now.After(w.faultsEnd) {
 		return
 	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]

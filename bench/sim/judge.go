@@ -16,6 +16,25 @@ func (w *World) broken(format string, args ...any) {
 	}
 }
 
+// decided checks that what is decided is durable (rule 6).
+func (w *World) decided(d decision.Decide) {
+	for _, v := range d.Entries {
+		if have := w.holding(v.Entry); have <= len(w.nodes)/2 {
+			w.broken("entry %s is decided, and %d of %d disks hold it", v.Entry, have, len(w.nodes))
+		}
+	}
+}
+
+// holding is how many disks hold an entry.
+func (w *World) holding(pos mesh.Position) (have int) {
+	for _, n := range w.nodes {
+		if uint64(len(n.disk.records[pos.Origin])) >= pos.Number {
+			have++
+		}
+	}
+	return have
+}
+
 // judge looks at the healed mesh: disks, states, and what the world saw.
 func (w *World) judge() {
 	first := w.nodes[0]
@@ -29,7 +48,7 @@ func (w *World) judge() {
 	verdicts := map[mesh.Position]decision.Verdict{}
 	plans := map[string]decision.Notification{}
 	for _, r := range first.disk.records[mesh.Agreement(1)] {
-		d := w.decision(first.proc, r)
+		d, _ := w.decision(first.proc, r)
 		if d.Verdict == nil {
 			continue
 		}
@@ -127,6 +146,8 @@ func (w *World) judgeNotifications(plans map[string]decision.Notification) {
 		taken := len(w.providers[n.Channel].taken[n.ID])
 		state, ok := v.Final(n.ID)
 		switch {
+		case !ok && v.Clock().UnixMilli() < dueOf(v, n.ID):
+			w.rare["waits for its next attempt"]++
 		case !ok:
 			w.broken("notification %s (%s) has no end: %+v", n.ID, n.Channel, attemptsOf(v, n.ID))
 		case state == decision.StateDelivered && taken == 0:
@@ -149,6 +170,15 @@ func (w *World) judgeNotifications(plans map[string]decision.Notification) {
 			}
 		}
 	}
+}
+
+// dueOf is when an open notification that nobody holds is due.
+func dueOf(v *agreement.View, id string) int64 {
+	o, _ := v.Notification(id)
+	if _, held := o.Claim(); held != 0 {
+		return 0
+	}
+	return o.DueMs
 }
 
 func attemptsOf(v *agreement.View, id string) []agreement.Attempt {

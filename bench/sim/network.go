@@ -41,6 +41,9 @@ func (n *network) send(p *process, to *node, fn func()) bool {
 		return false
 	}
 	n.deliver(c, n.w.between(300*time.Microsecond, 3*time.Millisecond), fn)
+	if n.cut[pair{p.node, to}] {
+		n.w.rare["message held up by a cut"]++
+	}
 	return true
 }
 
@@ -54,7 +57,6 @@ func (n *network) deliver(c *conn, d time.Duration, fn func()) {
 		switch {
 		case c.broken || c.to.dead:
 		case n.cut[pair{c.from.node, c.to.node}]: // retransmitted until it arrives or the connection breaks
-			n.w.rare["message held up by a cut"]++
 			n.deliver(c, 100*time.Millisecond, fn)
 		default:
 			n.w.after(0, c.to, fn)

@@ -54,6 +54,7 @@ type process struct {
 	shards    [agreement.Shards]shard
 	abandoned map[string]bool
 	orphans   map[string]time.Time
+	asking    int // claims and withdrawals whose answer is waited for
 
 	// sending
 	ledger    *attempt.Ledger

@@ -95,13 +95,7 @@ func (p *process) receive(m *message) {
 
 // acknowledged is an acknowledgement leaving for the panel; it may get lost.
 func (w *World) acknowledged(m *message, pos mesh.Position) {
-	have := 0
-	for _, n := range w.nodes {
-		if uint64(len(n.disk.records[pos.Origin])) >= pos.Number {
-			have++
-		}
-	}
-	if have <= len(w.nodes)/2 {
+	if have := w.holding(pos); have <= len(w.nodes)/2 {
 		w.broken("message %d was acknowledged as %s, which %d of %d disks hold", m.id, pos, have, len(w.nodes))
 	}
 	m.acked = true

@@ -96,6 +96,7 @@ func (l *log) assign(p *process, v *agreement.View) {
 // proposal is one command on its way, under one id over all repetitions.
 type proposal struct {
 	command []byte
+	body    decision.Body
 	id      decision.ProposalID
 	until   time.Time
 	ended   bool
@@ -119,10 +120,10 @@ func (p *process) propose(body decision.Body, done func(agreement.Result, error)
 		panic(fmt.Sprintf("sim: %v", err)) // a fault of the simulation
 	}
 	if _, tick := body.(decision.Tick); tick { // repeats harmlessly: it has no id, and nobody waits
-		p.w.log.offer(p, p, &proposal{command: command})
+		p.w.log.offer(p, p, &proposal{command: command, body: body})
 		return
 	}
-	p.try(&proposal{command: command, id: id, until: p.w.now.Add(8 * time.Second), done: done})
+	p.try(&proposal{command: command, body: body, id: id, until: p.w.now.Add(8 * time.Second), done: done})
 }
 
 func (p *process) try(q *proposal) {
@@ -159,6 +160,9 @@ func (l *log) offer(at, from *process, q *proposal) {
 			l.w.rare["command of a lost leader committed"]++
 		}
 		l.commands = append(l.commands, q.command)
+		if d, ok := q.body.(decision.Decide); ok {
+			l.w.decided(d)
+		}
 		if led {
 			l.w.after(0, at, func() { l.tell(at) })
 		}

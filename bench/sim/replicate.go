@@ -126,13 +126,7 @@ func (p *process) heard(from *node, marks []mark) {
 func (p *process) counted(moved []mesh.Origin, _ bool) {
 	for _, o := range moved {
 		n := p.quorum.Durable(o)
-		have := 0
-		for _, other := range p.w.nodes {
-			if uint64(len(other.disk.records[o])) >= n {
-				have++
-			}
-		}
-		if have <= len(p.w.nodes)/2 {
+		if have := p.w.holding(mesh.Position{Origin: o, Number: n}); have <= len(p.w.nodes)/2 {
 			p.w.broken("%s calls %s durable up to %d, which %d of %d disks hold", p, o, n, have, len(p.w.nodes))
 		}
 	}

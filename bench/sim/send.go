@@ -35,6 +35,7 @@ type provider struct {
 
 // begin sends one attempt; a slot was taken for it.
 func (p *process) begin(n decision.Notification, number int, from time.Time) {
+	asked := from
 	if p.w.plant == PlantAgeFromCommit {
 		from = p.w.now
 	}
@@ -43,42 +44,51 @@ func (p *process) begin(n decision.Notification, number int, from time.Time) {
 		p.slots[n.Channel]++
 		return
 	}
+	facts := p.facts(n, number) // asked while the notification is surely open
 	p.w.failpoint(p, "claimed, not connected")
 	p.w.after(p.w.between(5*time.Millisecond, 300*time.Millisecond), p, func() {
 		pr := p.w.providers[n.Channel]
 		if pr.mode == modeDown {
-			p.w.after(2*time.Second, p, func() { p.finish(n, k, channel.NotBegun(channel.ReasonUnreachable)) })
+			p.w.after(2*time.Second, p, func() { p.finish(n, k, facts, channel.NotBegun(channel.ReasonUnreachable)) })
+			return
+		}
+		if p.fsm.View().Arrived(n.ID) {
+			p.w.rare["not sent again: it had arrived"]++
+			p.finish(n, k, facts, channel.NotBegun(channel.ReasonArrived))
 			return
 		}
 		if !p.ledger.MayHandOver(k, p.w.now, handOver) {
 			p.w.rare["claim too old for its last byte"]++
-			p.finish(n, k, channel.NotBegun(channel.ReasonTooLate))
+			p.finish(n, k, facts, channel.NotBegun(channel.ReasonTooLate))
 			return
 		}
+		if age := p.w.now.Sub(asked); age >= handOver {
+			p.w.broken("%s hands %s over %s after its claim was proposed", p, n.ID, age)
+		}
 		p.w.failpoint(p, "allowed, last byte not out")
-		p.w.after(p.w.between(0, 3*time.Millisecond), p, func() { p.lastByte(n, k, pr) })
+		p.w.after(p.w.between(0, 3*time.Millisecond), p, func() { p.lastByte(n, k, facts, pr) })
 	})
 }
 
-func (p *process) lastByte(n decision.Notification, k attempt.Key, pr *provider) {
+func (p *process) lastByte(n decision.Notification, k attempt.Key, facts attempt.Facts, pr *provider) {
 	handed := p.w.now
 	if pr.mode == modeBusy {
-		p.w.after(20*time.Millisecond, p, func() { p.finish(n, k, channel.NotNow(channel.ReasonProviderBusy, "")) })
+		p.w.after(20*time.Millisecond, p, func() { p.finish(n, k, facts, channel.NotNow(channel.ReasonProviderBusy, "")) })
 		return
 	}
 	pr.taken[n.ID] = append(pr.taken[n.ID], p.w.now)
 	p.w.note("taken %s %s\n", n.ID, k.Notification)
 	p.w.failpoint(p, "taken, no answer yet")
 	if pr.mode == modeMute {
-		p.w.after(5*time.Second, p, func() { p.finish(n, k, channel.Unknown(handed, n.Channel == "webhook")) })
+		p.w.after(5*time.Second, p, func() { p.finish(n, k, facts, channel.Unknown(handed, n.Channel == "webhook")) })
 		return
 	}
-	p.w.after(p.w.between(5*time.Millisecond, 200*time.Millisecond), p, func() { p.finish(n, k, channel.Delivered("ref", handed)) })
+	p.w.after(p.w.between(5*time.Millisecond, 200*time.Millisecond), p, func() { p.finish(n, k, facts, channel.Delivered("ref", handed)) })
 }
 
 // finish judges what became of an attempt, and settles it until it is answered.
-func (p *process) finish(n decision.Notification, k attempt.Key, out channel.Outcome) {
-	v := attempt.Judge(p.facts(n, k.Attempt), out)
+func (p *process) finish(n decision.Notification, k attempt.Key, facts attempt.Facts, out channel.Outcome) {
+	v := attempt.Judge(facts, out)
 	o := decision.Outcome{Notification: n.ID, Attempt: k.Attempt, By: p.self, State: v.State, Reason: v.Reason, NeverBegun: v.NeverBegun, Doubt: v.Doubt}
 	if v.State == decision.StatePending {
 		o.DueMs = p.fsm.View().Clock().Add(v.After).UnixMilli()

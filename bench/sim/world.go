@@ -23,7 +23,6 @@ const (
 	PlantNone            Plant = ""
 	PlantAckBeforeQuorum Plant = "ack before quorum"          // rule 7
 	PlantNotDurable      Plant = "decide before durable"      // rule 6
-	PlantNotWhole        Plant = "decide before whole"        // rule 16
 	PlantAgeFromCommit   Plant = "claim age from commit"      // rule 23
 	PlantSameIncarnation Plant = "incarnation used once more" // rule 1
 )
@@ -36,6 +35,7 @@ type Options struct {
 	Faults time.Duration // how long there are faults; 60 s of the world's time
 	Heal   time.Duration // how long the mesh has afterwards; 90 s
 	Plant  Plant
+	Quiet  bool // no faults at all
 }
 
 // Report is what one run showed.
@@ -65,13 +65,12 @@ type World struct {
 	faults    []string
 	rare      map[string]int
 	plant     Plant
+	quiet     bool
 }
-
-var debug func(*World)
 
 // Run plays one seed.
 func Run(o Options) Report {
-	w := &World{engine: newEngine(o.Seed), rare: map[string]int{}, keys: map[seal.KeyID]*seal.RecordKey{}, plant: o.Plant,
+	w := &World{engine: newEngine(o.Seed), rare: map[string]int{}, keys: map[seal.KeyID]*seal.RecordKey{}, plant: o.Plant, quiet: o.Quiet,
 		providers: map[string]*provider{"email": {taken: map[string][]time.Time{}}, "webhook": {taken: map[string][]time.Time{}}}}
 	w.net = &network{w: w, cut: map[pair]bool{}, conns: map[pair]*conn{}}
 	w.log = &log{w: w}
@@ -105,9 +104,6 @@ func Run(o Options) Report {
 	w.heal()
 	w.run(w.faultsEnd.Add(cmp.Or(o.Heal, 90*time.Second)))
 	w.judge()
-	if debug != nil {
-		debug(w)
-	}
 	taken := 0
 	for _, pr := range w.providers {
 		taken += len(pr.taken)
