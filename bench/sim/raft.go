@@ -56,7 +56,7 @@ func (l *log) beat(p *process) {
 	if l.leader == p {
 		l.tell(p)
 		v := p.fsm.View()
-		if v.Generation() != 0 && l.w.now.Sub(p.ticked) >= time.Second {
+		if v.Generation() != 0 && !l.w.resting && l.w.now.Sub(p.ticked) >= time.Second {
 			p.ticked = l.w.now
 			p.propose(decision.Tick{Now: l.w.now.UnixMilli()}, func(agreement.Result, error) {})
 		}

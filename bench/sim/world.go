@@ -66,6 +66,7 @@ type World struct {
 	rare      map[string]int
 	plant     Plant
 	quiet     bool
+	resting   bool
 }
 
 // Run plays one seed.
@@ -103,6 +104,8 @@ func Run(o Options) Report {
 	w.run(w.faultsEnd)
 	w.heal()
 	w.run(w.faultsEnd.Add(cmp.Or(o.Heal, 90*time.Second)))
+	w.resting = true // the clock of the agreement stands still, so that all can come level
+	w.run(w.now.Add(3 * time.Second))
 	w.judge()
 	taken := 0
 	for _, pr := range w.providers {
