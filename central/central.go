@@ -25,6 +25,7 @@ import (
 
 	"vedetta/central/account"
 	"vedetta/central/api"
+	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/ingest"
 	"vedetta/central/keys"
@@ -92,7 +93,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	owned := premises.New(premises.Config{AllowPrivate: cfg.Channel.AllowPrivate}, db, ring)
 	publisher := premises.NewPublisher(owned, nodes, e.Split("premises"))
 	events := history.New(db, ring)
-	follower := ingest.New(db, ring, events.Hub, owned, e.Split("ingest"))
+	strangers := discovery.New(db, ring, owned, nodes, e.Split("discovery"))
+	follower := ingest.New(db, ring, events.Hub, owned, strangers, e.Split("ingest"))
 	accounts, err := account.New(cfg.Account, db, ring)
 	if err != nil {
 		return err
@@ -121,7 +123,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", site)
-	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker}, e.Split("api").Log).Handler())
+	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker, Discovery: strangers}, e.Split("api").Log).Handler())
 	h.open(mux)
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -140,6 +142,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	g.Go(func() error { return broken(publisher.Run(ctx)) })
 	g.Go(func() error { return broken(follower.Run(ctx, nodes)) })
 	g.Go(func() error { return broken(checker.Run(ctx)) })
+	g.Go(func() error { return broken(strangers.Run(ctx)) })
 	g.Go(func() error { return reloadOn(ctx, reload, client, e.Log) })
 	if cfg.Demo != (DemoConfig{}) {
 		d := &demo{cfg.Demo, secrets, db, ring, owned, accounts, follower.CustomerAdded}

@@ -91,7 +91,10 @@ type DemoConfig struct {
 	ContactEmail      string `koanf:"contact_email"`
 	WebhookURL        string `koanf:"webhook_url"`
 	WebhookSecretFile string `koanf:"webhook_secret_file"`
-	PushFile          string `koanf:"push_file"` // the contact's browser: {"endpoint","p256dh","auth"}; empty: none
+	OperatorEmail     string `koanf:"operator_email"` // of a user of the same customer who runs the service; empty: none
+	OperatorPassword  string `koanf:"operator_password_file"`
+	OperatorKey       string `koanf:"operator_key_file"` // API key with the scopes all and operator
+	PushFile          string `koanf:"push_file"`         // the contact's browser: {"endpoint","p256dh","auth"}; empty: none
 }
 
 // Defaults of central's configuration.
@@ -171,19 +174,29 @@ func (d DemoConfig) problems() []config.Problem {
 	u, err := url.Parse(d.WebhookURL)
 	want(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "webhook_url", "an http or https URL")
 	want(d.WebhookSecretFile != "", "webhook_secret_file", "a file with the webhook's secret")
+	if d.OperatorEmail != "" || d.OperatorPassword != "" || d.OperatorKey != "" {
+		want(strings.Contains(d.OperatorEmail, "@") && !strings.EqualFold(d.OperatorEmail, d.Email), "operator_email", "the operator's e-mail, another than email")
+		want(d.OperatorPassword != "", "operator_password_file", "a file with the operator's password")
+		want(d.OperatorKey != "", "operator_key_file", "a file with an API key")
+	}
 	return p
 }
 
 // secrets reads the files of the demo section.
 func (d DemoConfig) secrets() (s demoSecrets, err error) {
 	var panelKey string
-	for _, f := range []struct {
+	type file struct {
 		key, path string
 		to        *string
-	}{
+	}
+	files := []file{
 		{"demo.password_file", d.PasswordFile, &s.password}, {"demo.api_key_file", d.APIKeyFile, &s.apiKey},
 		{"demo.panel_key_file", d.PanelKeyFile, &panelKey}, {"demo.webhook_secret_file", d.WebhookSecretFile, &s.webhookSecret},
-	} {
+	}
+	if d.OperatorEmail != "" {
+		files = append(files, file{"demo.operator_password_file", d.OperatorPassword, &s.operatorPassword}, file{"demo.operator_key_file", d.OperatorKey, &s.operatorKey})
+	}
+	for _, f := range files {
 		if *f.to, err = config.Secret(f.key, f.path); err != nil {
 			return s, err
 		}
@@ -193,6 +206,11 @@ func (d DemoConfig) secrets() (s demoSecrets, err error) {
 	}
 	if err := account.CheckAPIKey(s.apiKey); err != nil {
 		return s, fmt.Errorf("key demo.api_key_file: %w", err)
+	}
+	if d.OperatorEmail != "" {
+		if err := account.CheckAPIKey(s.operatorKey); err != nil {
+			return s, fmt.Errorf("key demo.operator_key_file: %w", err)
+		}
 	}
 	if d.PushFile != "" {
 		text, err := config.Secret("demo.push_file", d.PushFile)

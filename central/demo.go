@@ -21,6 +21,7 @@ const demoCustomer = "demo"
 
 type demoSecrets struct {
 	password, apiKey, webhookSecret string
+	operatorPassword, operatorKey   string // empty: no operator
 	panelKey                        []byte
 	browser                         push.Subscription // zero: none
 }
@@ -43,8 +44,17 @@ func (d *demo) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	operator := ""
+	if d.cfg.OperatorEmail != "" {
+		if operator, err = d.accounts.Hash(ctx, d.secrets.operatorPassword); err != nil {
+			return err
+		}
+	}
 	for {
 		done, err := d.try(ctx, time.Now(), hash)
+		if done && err == nil && operator != "" {
+			err = d.operator(ctx, time.Now(), operator)
+		}
 		if done {
 			return err
 		}
@@ -75,7 +85,7 @@ func (d *demo) try(ctx context.Context, now time.Time, hash string) (done bool, 
 		if _, err := tx.ExecContext(ctx, `INSERT INTO customers(id, language, created_ms) VALUES(?1, 'it', ?2)`, demoCustomer, now.UnixMilli()); err != nil {
 			return err
 		}
-		if err := d.accounts.AddUser(ctx, tx, now, demoCustomer, d.cfg.Email, hash, "owner"); err != nil {
+		if err := d.accounts.AddUser(ctx, tx, now, demoCustomer, d.cfg.Email, hash, account.RoleOwner); err != nil {
 			return err
 		}
 		if err := d.accounts.AddAPIKey(ctx, tx, now, demoCustomer, d.secrets.apiKey, account.ScopeAll); err != nil {
@@ -89,6 +99,27 @@ func (d *demo) try(ctx context.Context, now time.Time, hash string) (done bool, 
 	d.premises.Hint()
 	d.added()
 	return true, nil
+}
+
+// operator adds the demo customer's operator, once; also to a store that was
+// made before there were any.
+func (d *demo) operator(ctx context.Context, now time.Time, hash string) error {
+	err := d.db.Write(ctx, func(tx *sql.Tx) error {
+		var customers, operators int
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM customers WHERE id = ?1), (SELECT count(*) FROM users WHERE customer_id = ?1 AND role = ?2)`,
+			demoCustomer, account.RoleOperator).Scan(&customers, &operators)
+		if err != nil || customers == 0 || operators > 0 {
+			return err
+		}
+		if err := d.accounts.AddUser(ctx, tx, now, demoCustomer, d.cfg.OperatorEmail, hash, account.RoleOperator); err != nil {
+			return err
+		}
+		return d.accounts.AddAPIKey(ctx, tx, now, demoCustomer, d.secrets.operatorKey, account.ScopeAll, account.ScopeOperator)
+	})
+	if err != nil {
+		return fmt.Errorf("demo operator: %w", err)
+	}
+	return nil
 }
 
 func (d *demo) fill(c *premises.Change) error {

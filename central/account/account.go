@@ -54,6 +54,12 @@ var (
 	ErrNobody  = errors.New("nobody is logged in")
 )
 
+// Roles of users. An operator also sees what is nobody's, and gives it to customers.
+const (
+	RoleOwner    = "owner"
+	RoleOperator = "operator"
+)
+
 // User is who is logged in.
 type User struct {
 	ID       string
@@ -61,6 +67,9 @@ type User struct {
 	Role     string
 	Language string // the user's choice, it or en; empty: none
 }
+
+// Operator tells whether the user runs the service, besides being of a customer.
+func (u User) Operator() bool { return u.Role == RoleOperator }
 
 // Accounts is safe for several goroutines.
 type Accounts struct {

@@ -19,11 +19,14 @@ const APIKeyPrefix = "vdt_"
 // minKeyRest is the length of 256 bits in base64url.
 const minKeyRest = 43
 
-// Scopes of version 1. All is every scope, those of later versions too.
+// Scopes of version 1. All is every scope over what is the customer's own, those
+// of later versions too; operator is never in it.
 const (
 	ScopeAll   = "all"
 	ScopeRead  = "read"
 	ScopeWrite = "write" // panels, contacts and rules; without read it can't look at them
+
+	ScopeOperator = "operator" // what is nobody's yet, and the customers that it is given to
 )
 
 // Caller is who an API key belongs to.
@@ -34,7 +37,7 @@ type Caller struct {
 
 // May tells whether the key has the scope.
 func (c Caller) May(scope string) bool {
-	return slices.Contains(c.Scopes, ScopeAll) || slices.Contains(c.Scopes, scope)
+	return slices.Contains(c.Scopes, scope) || scope != ScopeOperator && slices.Contains(c.Scopes, ScopeAll)
 }
 
 // NewAPIKey draws a key; it is shown once and stored as its SHA-256.

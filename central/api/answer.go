@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"vedetta/central/account"
+	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/keys"
 	"vedetta/central/premises"
@@ -77,6 +78,8 @@ func refuse(w http.ResponseWriter, err error) bool {
 	case errors.Is(err, account.ErrNobody):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="vedetta"`)
 		t.Status, t.Detail = http.StatusUnauthorized, "want an API key: Authorization: Bearer "+account.APIKeyPrefix+"..."
+	case errors.Is(err, discovery.ErrCursor):
+		t.Status, t.Detail = http.StatusBadRequest, badParameter{"cursor", err.Error()}.Error()
 	case errors.As(err, &parameter), errors.As(err, &header), errors.As(err, &body):
 		t.Status = http.StatusBadRequest
 	case errors.As(err, &media):
@@ -88,7 +91,7 @@ func refuse(w http.ResponseWriter, err error) bool {
 		w.Header().Set(h, strings.Join(media.types, ", "))
 	case errors.As(err, &large):
 		t.Status, t.Detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("want a body of at most %d bytes", maxBody)
-	case errors.Is(err, premises.ErrNone):
+	case errors.Is(err, premises.ErrNone), errors.Is(err, discovery.ErrNone):
 		t.Status = http.StatusNotFound
 	case errors.Is(err, premises.ErrTag):
 		t.Status, t.Detail = http.StatusPreconditionFailed, err.Error()+": read it again"

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"vedetta/central/account"
+	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/keys"
 	"vedetta/central/premises"
@@ -59,6 +60,8 @@ type Parts struct {
 	History  *history.History
 	Premises *premises.Premises
 	Cases    Cases
+
+	Discovery *discovery.Discovery
 }
 
 // API answers below /api/.
@@ -72,11 +75,13 @@ type API struct {
 	cases    Cases
 	log      *slog.Logger
 	routes   []string
+
+	discovery *discovery.Discovery
 }
 
 // New makes the handler.
 func New(cfg Config, p Parts, log *slog.Logger) *API {
-	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, log: log}
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, log: log}
 }
 
 // handler answers a request of a known caller.
@@ -93,6 +98,11 @@ func (a *API) Handler() http.Handler {
 	a.route(mux, "/api/v1/notifications", map[string]handler{"GET": a.notifications})
 	a.route(mux, "/api/v1/cases", map[string]handler{"GET": a.listCases})
 	a.route(mux, "/api/v1/events/stream", map[string]handler{"GET": a.stream})
+	a.operatorRoute(mux, "/api/v1/unknown-panels", map[string]handler{"GET": a.listUnknown})
+	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}", map[string]handler{"GET": a.oneUnknown})
+	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}/adopt", map[string]handler{"POST": a.adopt})
+	a.operatorRoute(mux, "/api/v1/adoptions/{id}", map[string]handler{"GET": a.adoption})
+	a.operatorRoute(mux, "/api/v1/customers", map[string]handler{"GET": a.listCustomers})
 	serve(a, mux, a.panels())
 	serve(a, mux, a.contacts())
 	serve(a, mux, a.rules())
@@ -104,12 +114,25 @@ func (a *API) Handler() http.Handler {
 
 // route answers a path's methods, and refuses the others.
 func (a *API) route(mux *http.ServeMux, path string, methods map[string]handler) {
+	a.routeFor(mux, path, "", methods)
+}
+
+// operatorRoute answers keys of operators only.
+func (a *API) operatorRoute(mux *http.ServeMux, path string, methods map[string]handler) {
+	a.routeFor(mux, path, account.ScopeOperator, methods)
+}
+
+// routeFor asks for the scope, or for the one that the method needs.
+func (a *API) routeFor(mux *http.ServeMux, path, needed string, methods map[string]handler) {
 	allow := []string{}
 	for method, fn := range methods {
 		scope := account.ScopeWrite
 		if method == http.MethodGet {
 			scope = account.ScopeRead
 			allow = append(allow, http.MethodHead)
+		}
+		if needed != "" {
+			scope = needed
 		}
 		allow = append(allow, method)
 		mux.Handle(method+" "+path, a.called(scope, fn))

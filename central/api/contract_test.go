@@ -151,7 +151,7 @@ func TestContractIsValid(t *testing.T) {
 // Everything that is answered is described, and the other way round.
 func TestContractDescribesEveryRoute(t *testing.T) {
 	s := centraltest.NewService(t, at)
-	a := api.New(api.Config{}, api.Parts{DB: s.DB, Ring: s.Ring, Accounts: s.Accounts, History: s.History, Premises: s.Premises}, slog.New(slog.DiscardHandler))
+	a := api.New(api.Config{}, api.Parts{DB: s.DB, Ring: s.Ring, Accounts: s.Accounts, History: s.History, Premises: s.Premises, Discovery: s.Discovery}, slog.New(slog.DiscardHandler))
 	a.Handler()
 	b, err := os.ReadFile("openapi.yaml")
 	if err != nil {
@@ -178,8 +178,8 @@ func TestContractDescribesEveryRoute(t *testing.T) {
 	if !slices.Equal(routes, described) {
 		t.Errorf("answered:  %v\ndescribed: %v", routes, described)
 	}
-	if len(routes) != 19 {
-		t.Errorf("%d routes, want 19", len(routes))
+	if len(routes) != 24 {
+		t.Errorf("%d routes, want 24", len(routes))
 	}
 	srv := httptest.NewServer(a.Handler())
 	defer srv.Close()

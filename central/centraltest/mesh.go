@@ -42,6 +42,65 @@ type Mesh struct {
 	DropReply bool     // a put is carried out, its answer is lost
 	silent    map[string]bool
 	twist     func(node string, a *Answer)
+	adopt     func(Adopting) string
+	adopting  []Adopting
+}
+
+// Adopting is one held message that central wants to be a panel's.
+type Adopting struct {
+	Customer, Panel, Tell string
+	Entry                 mesh.Position
+}
+
+// OnAdopt says what becomes of a message that is to be adopted; an empty
+// outcome ends the call there, as a node that can do no more. Without it
+// all are adopted.
+func (m *Mesh) OnAdopt(fn func(Adopting) string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.adopt = fn
+}
+
+// Adopting are all messages that central wanted to be adopted, in order.
+func (m *Mesh) Adopting() []Adopting {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Adopting(nil), m.adopting...)
+}
+
+func (m *Mesh) answerAdopt(request []byte) ([]byte, error) {
+	var q struct {
+		Version               int
+		Customer, Panel, Tell string
+		Entries               []mesh.Position
+	}
+	if err := json.Unmarshal(request, &q); err != nil || q.Version != 1 {
+		return nil, fmt.Errorf("central.adopt: version %d, %w", q.Version, err)
+	}
+	type done struct {
+		Entry   mesh.Position `json:"entry"`
+		Outcome string        `json:"outcome"`
+	}
+	var out struct {
+		Entries []done `json:"entries"`
+	}
+	for _, e := range q.Entries {
+		a := Adopting{q.Customer, q.Panel, q.Tell, e}
+		m.adopting = append(m.adopting, a)
+		outcome := "adopted"
+		if m.adopt != nil {
+			outcome = m.adopt(a)
+		}
+		if outcome == "" {
+			break
+		}
+		out.Entries = append(out.Entries, done{e, outcome})
+	}
+	if m.DropReply || len(out.Entries) == 0 {
+		m.DropReply = false
+		return nil, ErrDown
+	}
+	return json.Marshal(out)
 }
 
 // Document is a roster document as the mesh took it.
@@ -190,6 +249,8 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 			return nil, ErrDown
 		}
 		return json.Marshal(map[string]any{"index": m.documents[q.Customer].Index})
+	case "central.adopt":
+		return m.answerAdopt(request)
 	case "central.push":
 		return push.Announce(m.PushKey)
 	case "central.status":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vedetta/central/account"
+	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/ingest"
 	"vedetta/central/keys"
@@ -23,6 +24,11 @@ const (
 	Email    = "Maria.Rossi@vedetta.example"
 	Password = "correct horse battery staple"
 	APIKey   = "vdt_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+	Operator         = "turno@vedetta.example" // a user of the same customer who runs the service
+	OperatorPassword = "quattro parole per il turno"
+	OperatorKey      = "vdt_fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
 	House    = "p-house"
 	Shop     = "p-shop"
 	Contact  = "k-anna"
@@ -40,6 +46,7 @@ type Service struct {
 	Publisher *premises.Publisher
 	History   *history.History
 	Ingest    *ingest.Ingest
+	Discovery *discovery.Discovery
 	Accounts  *account.Accounts
 }
 
@@ -71,7 +78,8 @@ func (s *Service) Open(t testing.TB) {
 	s.Premises = premises.New(premises.Config{}, s.DB, s.Ring)
 	s.Publisher = premises.NewPublisher(s.Premises, s.Mesh, e)
 	s.History = history.New(s.DB, s.Ring)
-	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, e)
+	s.Discovery = discovery.New(s.DB, s.Ring, s.Premises, s.Mesh, e)
+	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, s.Discovery, e)
 }
 
 // Restart closes and opens again; Accounts are of the first opening only.
@@ -100,8 +108,21 @@ func (s *Service) Fill(ctx context.Context, now time.Time) error {
 		if err := s.Accounts.AddAPIKey(ctx, tx, now, Customer, APIKey, account.ScopeAll); err != nil {
 			return err
 		}
+		if err := s.Accounts.AddAPIKey(ctx, tx, now, Customer, OperatorKey, account.ScopeOperator); err != nil {
+			return err
+		}
 		return s.Premises.EditIn(ctx, tx, now, Customer, fill)
 	})
+}
+
+// AddOperator adds a user who runs the service.
+func (s *Service) AddOperator(t testing.TB, now time.Time) {
+	t.Helper()
+	hash, err := s.Accounts.Hash(t.Context(), OperatorPassword)
+	must(t, err)
+	must(t, s.DB.Write(t.Context(), func(tx *sql.Tx) error {
+		return s.Accounts.AddUser(t.Context(), tx, now.Add(time.Second), Customer, Operator, hash, account.RoleOperator)
+	}))
 }
 
 func fill(c *premises.Change) error {

@@ -48,9 +48,9 @@ type Event struct {
 	Receiver         *string `json:"receiver"`
 	AcknowledgedBy   *string `json:"acknowledged_by"`
 	AcknowledgedTime *Time   `json:"acknowledged_time"`
+	Late             bool    `json:"late"` // decided over a minute after it was received
 
 	Panel string `json:"-"` // roster id, for pages
-	Late  bool   `json:"-"`
 }
 
 // Notification as the outside reads it.

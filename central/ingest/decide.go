@@ -125,6 +125,11 @@ func (b *batch) verdict(d decision.Record, k seal.Key) (waits, error) {
 			return w, err
 		}
 	}
+	if v.Ruling == decision.RulingHeld {
+		if err := b.noteHeld(v); err != nil {
+			return "", err
+		}
+	}
 	if v.Ruling == decision.RulingEvents && v.Customer != "" {
 		if w, err := b.events(d, k, msg); w != "" || err != nil {
 			return w, err
@@ -206,6 +211,17 @@ func (b *batch) message(v *decision.Verdict) (*entry.Message, waits, error) {
 	return &m, "", nil
 }
 
+// noteHeld keeps where a held message is, and each of its repeats: all of them
+// go with the panel when it is adopted. What can't be opened is left out, nobody
+// will ever read it.
+func (b *batch) noteHeld(v *decision.Verdict) error {
+	m, w, err := b.message(v)
+	if m == nil || w != "" || err != nil {
+		return err
+	}
+	return b.i.held.Note(b.ctx, b.tx, v.Entry, *m)
+}
+
 // copy counts a repeat at the event that it repeats.
 func (b *batch) copy(v *decision.Verdict) (waits, error) {
 	of := v.CopyOf
@@ -218,6 +234,9 @@ func (b *batch) copy(v *decision.Verdict) (waits, error) {
 			return waits("ruling " + of.String()), nil
 		} else if err != nil {
 			return "", fmt.Errorf("read entry %s: %w", of, err)
+		}
+		if ruling.String == string(decision.RulingHeld) {
+			return "", b.noteHeld(v)
 		}
 		if ruling.String != string(decision.RulingCopy) {
 			customers, err := history.AddCopy(b.ctx, b.tx, of)

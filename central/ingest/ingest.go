@@ -29,6 +29,7 @@ import (
 	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/cluster/env"
+	"vedetta/wire/entry"
 	"vedetta/wire/mesh"
 	"vedetta/wire/seal"
 )
@@ -48,6 +49,7 @@ type Ingest struct {
 	log  *slog.Logger
 
 	premises *premises.Premises
+	held     Held
 
 	applied *prometheus.CounterVec
 	waiting prometheus.Gauge
@@ -57,9 +59,14 @@ type Ingest struct {
 	state   state
 }
 
+// Held keeps where messages are that are nobody's.
+type Held interface {
+	Note(ctx context.Context, tx *sql.Tx, p mesh.Position, m entry.Message) error
+}
+
 // New starts nothing.
-func New(db *store.DB, ring *keys.Ring, hub *history.Hub, owned *premises.Premises, e env.Env) *Ingest {
-	i := &Ingest{db: db, ring: ring, hub: hub, premises: owned, log: e.Log, added: make(chan struct{}, 1),
+func New(db *store.DB, ring *keys.Ring, hub *history.Hub, owned *premises.Premises, held Held, e env.Env) *Ingest {
+	i := &Ingest{db: db, ring: ring, hub: hub, premises: owned, held: held, log: e.Log, added: make(chan struct{}, 1),
 		applied: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_ingest_records_total", Help: "Records from the mesh, by kind."}, []string{"kind"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{

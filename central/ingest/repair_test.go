@@ -260,7 +260,7 @@ func TestRule22_FailingDecisionHoldsUpNobody(t *testing.T) {
 	metrics := prometheus.NewRegistry()
 	e := env.Quiet(1)
 	e.Metrics = metrics
-	if err := ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, e).Retry(t.Context()); err != nil { // as after a restart
+	if err := ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, s.Discovery, e).Retry(t.Context()); err != nil { // as after a restart
 		t.Fatal(err)
 	}
 	families, err := metrics.Gather()

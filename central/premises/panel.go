@@ -11,10 +11,8 @@ import (
 	"time"
 	_ "time/tzdata" // zones must not depend on the machine
 
-	"vedetta/central/keys"
 	"vedetta/wire/dc09"
 	"vedetta/wire/roster"
-	"vedetta/wire/seal"
 )
 
 // Limits of panels.
@@ -240,7 +238,7 @@ func (c *Change) putPanel(s storedPanel) (tag string, err error) {
 	if s.Zones == nil {
 		s.Zones = []roster.Zone{}
 	}
-	number := c.own.Index("panel number", s.Listener+"\x00"+strings.ToUpper(s.Account))
+	number := NumberIndex(c.own, s.Listener, s.Account)
 	if err := c.unambiguous(s.Panel, number); err != nil {
 		return "", err
 	}
@@ -254,39 +252,19 @@ func (c *Change) putPanel(s storedPanel) (tag string, err error) {
 // one customer could draw another's alarms to himself. So panels of one account
 // that overlap must be of one customer, and one of them must say everything.
 func (c *Change) unambiguous(v roster.Panel, number []byte) error {
-	rows, err := c.tx.QueryContext(c.ctx, `SELECT id, customer_id, sealed_body FROM panels WHERE (number_index = ?1 OR number_index IS NULL) AND id <> ?2`, number, v.ID)
+	list, err := ofNumber(c.ctx, c.tx, c.ring, number)
 	if err != nil {
-		return fmt.Errorf("find panels of the account: %w", err)
+		return err
 	}
-	defer rows.Close() //nolint:errcheck // Err below
-	for rows.Next() {
-		var id, customer string
-		var sealed []byte
-		if err := rows.Scan(&id, &customer, &sealed); err != nil {
-			return fmt.Errorf("find panels of the account: %w", err)
-		}
-		k, err := c.ring.Of(customer)
-		if errors.Is(err, keys.ErrUnknown) {
-			continue // destroyed: the nodes don't know it any more
-		} else if err != nil {
-			return err
-		}
-		plain, err := seal.OpenColumn(k, panels.purpose+id, sealed)
-		if err != nil {
-			return fmt.Errorf("find panels of the account: %w", err)
-		}
-		var other roster.Panel
-		if err := json.Unmarshal(plain, &other); err != nil {
-			return fmt.Errorf("panel %s: %w", id, err)
-		}
-		if !overlap(v, other) {
+	for _, o := range list {
+		if o.Panel == v.ID || !overlap(v, o.panel) {
 			continue
 		}
-		if customer != c.customer || uniqueText(v) == uniqueText(other) || !full(v) && !full(other) {
+		if o.Customer != c.customer || uniqueText(v) == uniqueText(o.panel) || !full(v) && !full(o.panel) {
 			return ErrTaken
 		}
 	}
-	return rows.Err()
+	return nil
 }
 
 func overlap(a, b roster.Panel) bool {

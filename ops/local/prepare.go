@@ -36,6 +36,7 @@ const (
 	demoEmail        = "demo@vedetta.example"
 	demoAccount      = "A1B2C3D4"
 	demoPlainAccount = "1234ABCD"
+	operatorEmail    = "operator@vedetta.example"
 )
 
 // prepare makes what the data folder lacks: CA, certificates, keys, node
@@ -66,7 +67,7 @@ func prepare(ctx context.Context, p plan, bin string, catch *catcher.Catcher) er
 			return err
 		}
 	}
-	for name, length := range map[string]int{"password": 9, "api_key": 32, "panel_key": 16, "webhook_secret": 24} {
+	for name, length := range map[string]int{"password": 9, "api_key": 32, "panel_key": 16, "webhook_secret": 24, "operator_password": 9, "operator_api_key": 32} {
 		if err := secretFile(p.path("secret", name), length); err != nil {
 			return err
 		}
@@ -197,16 +198,32 @@ func centralConfig(p plan) map[string]any {
 			"email": demoEmail, "password_file": p.path("secret", "password"), "api_key_file": p.path("secret", "api_key"),
 			"account": demoAccount, "plain_account": demoPlainAccount, "panel_key_file": p.path("secret", "panel_key"),
 			"contact_email": "contact@vedetta.example", "webhook_url": "http://" + p.address(offsetCatcherHTTP) + "/hook",
+			"operator_email": operatorEmail, "operator_password_file": p.path("secret", "operator_password"), "operator_key_file": p.path("secret", "operator_api_key"),
 			"webhook_secret_file": p.path("secret", "webhook_secret"), "push_file": p.path("secret", "push_subscription"),
 		},
 	}
 }
 
+// Operator is who runs the service: sees panels that nobody has entered.
+type Operator struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	APIKey   string `json:"api_key"`
+}
+
+func (p plan) secret(name string) (string, error) {
+	b, err := os.ReadFile(p.path("secret", name))
+	return strings.TrimSpace(string(b)), err
+}
+
+func (p plan) operator() (Operator, error) {
+	password, err1 := p.secret("operator_password")
+	api, err2 := p.secret("operator_api_key")
+	return Operator{Email: operatorEmail, Password: password, APIKey: api}, errors.Join(err1, err2)
+}
+
 func (p plan) demo() (Demo, string, error) {
-	read := func(name string) (string, error) {
-		b, err := os.ReadFile(p.path("secret", name))
-		return strings.TrimSpace(string(b)), err
-	}
+	read := p.secret
 	password, err1 := read("password")
 	key, err2 := read("panel_key")
 	api, err3 := read("api_key")

@@ -38,6 +38,7 @@ type Description struct {
 	Catcher    string            `json:"catcher"`
 	Demo       Demo              `json:"demo"`
 	APIKey     string            `json:"api_key"`
+	Operator   Operator          `json:"operator"`
 }
 
 // NodeDescription is one node of it.
@@ -124,9 +125,11 @@ func Up(ctx context.Context, o Options, e env.Env, out, errOut io.Writer) error 
 
 func describe(p plan, processes map[string]*process) (Description, error) {
 	demo, api, err := p.demo()
+	operator, err2 := p.operator()
+	err = errors.Join(err, err2)
 	d := Description{
 		Central: "http://" + p.address(offsetCentral), CentralPID: processes["central"].PID(),
-		Catcher: "http://" + p.address(offsetCatcherHTTP), Demo: demo, APIKey: api,
+		Catcher: "http://" + p.address(offsetCatcherHTTP), Demo: demo, APIKey: api, Operator: operator,
 	}
 	for i, site := range sites() {
 		d.Nodes = append(d.Nodes, NodeDescription{
@@ -148,8 +151,8 @@ func announce(p plan, d Description, asJSON bool, out io.Writer) error {
 		_, err = fmt.Fprintf(out, "%s\n", line)
 		return err
 	}
-	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n  API       %s/api/v1 with the key %s\n  catcher   %s (mails, push messages, and webhooks to it; webhooks to other addresses are really called, private ones too)\n",
-		d.Central, d.Demo.Email, d.Demo.Password, d.Central, d.APIKey, d.Catcher)
+	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n            as the operator with %s, password %s\n  API       %s/api/v1 with the key %s\n  catcher   %s (mails, push messages, and webhooks to it; webhooks to other addresses are really called, private ones too)\n",
+		d.Central, d.Demo.Email, d.Demo.Password, d.Operator.Email, d.Operator.Password, d.Central, d.APIKey, d.Catcher)
 	for _, n := range d.Nodes {
 		fmt.Fprintf(out, "  %-9s panels report to %s (TCP and UDP), status %s/status\n", n.Name, n.DC09, n.Status)
 	}
