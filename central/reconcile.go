@@ -48,6 +48,7 @@ type report struct {
 	Whole    bool         `json:"whole"` // all that was durable had arrived here
 	Nodes    int          `json:"nodes"`
 	Answered int          `json:"nodes_answered"`
+	Silent   []string     `json:"nodes_silent"` // their names
 	Examined int          `json:"examined"`
 	Faults   int          `json:"faults"`
 	ToKnow   int          `json:"to_know"`
@@ -72,7 +73,7 @@ type caseReport struct {
 }
 
 func reportOf(r reconcile.Report) report {
-	out := report{stamp(r.Finished), r.Full, r.Whole, r.Nodes, r.Answered, r.Examined, r.Summary.Faults, r.Summary.ToKnow, r.Summary.Watched, []caseReport{}, r.More}
+	out := report{stamp(r.Finished), r.Full, r.Whole, r.Nodes, r.Answered, append([]string{}, r.Silent...), r.Examined, r.Summary.Faults, r.Summary.ToKnow, r.Summary.Watched, []caseReport{}, r.More}
 	for _, c := range r.Cases {
 		v := caseReport{ID: c.ID, Kind: string(c.Kind), Severity: string(c.Kind.Severity()), State: string(c.State), Owner: string(c.Kind.Owner()), Place: c.Place,
 			Expected: c.Expected, Found: c.Found, Since: stamp(c.Since), Sentence: c.Kind.Sentence(), Advice: c.Kind.Advice()}

@@ -56,6 +56,17 @@ func (s Surroundings) Durable() map[mesh.Origin]uint64 {
 	return out
 }
 
+// Silent names the nodes that have not answered, sorted.
+func (s Surroundings) Silent() []string {
+	silent := []string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
+		if !s.Nodes[name].Answered {
+			silent = append(silent, name)
+		}
+	}
+	return silent
+}
+
 // Answered counts the nodes that have answered.
 func (s Surroundings) Answered() (n int) {
 	for _, node := range s.Nodes {

@@ -149,7 +149,7 @@ func TestWithoutTheMesh(t *testing.T) {
 	b.Mesh.SetDown(true)
 	r, err := b.Pass(t.Context(), true)
 	must(t, err)
-	if r.Answered != 0 || r.Whole || len(r.Cases) != 1 || r.Cases[0].Place != event+".0" || r.Summary.Watched != 3 {
+	if r.Answered != 0 || len(r.Silent) != r.Nodes || r.Nodes == 0 || r.Whole || len(r.Cases) != 1 || r.Cases[0].Place != event+".0" || r.Summary.Watched != 3 {
 		t.Errorf("%+v", r)
 	}
 }

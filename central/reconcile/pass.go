@@ -73,7 +73,7 @@ func (p *pass) around(full bool) error {
 		return err
 	}
 	s := Surroundings{Held: held, Nodes: nodes}
-	p.report.Nodes, p.report.Answered = len(nodes), s.Answered()
+	p.report.Nodes, p.report.Answered, p.report.Silent = len(nodes), s.Answered(), s.Silent()
 	found, units := s.Judge()
 	for _, r := range rosters {
 		if f, ok := r.Judge(nodes); ok {

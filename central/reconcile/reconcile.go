@@ -116,6 +116,7 @@ type Report struct {
 	Whole    bool // central held all that was durable when the pass began
 	Nodes    int
 	Answered int
+	Silent   []string // names of the nodes that did not answer, sorted
 	Examined int
 	Summary  Summary
 	Cases    []Case // that stand: open faults first, then what is to know, then what is explained

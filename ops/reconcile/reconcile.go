@@ -36,16 +36,17 @@ type Options struct {
 }
 
 type report struct {
-	Full     bool    `json:"full"`
-	Whole    bool    `json:"whole"`
-	Nodes    int     `json:"nodes"`
-	Answered int     `json:"nodes_answered"`
-	Examined int     `json:"examined"`
-	Faults   int     `json:"faults"`
-	ToKnow   int     `json:"to_know"`
-	Watched  int     `json:"watched"`
-	Cases    []found `json:"cases"`
-	More     int     `json:"more"`
+	Full     bool     `json:"full"`
+	Whole    bool     `json:"whole"`
+	Nodes    int      `json:"nodes"`
+	Answered int      `json:"nodes_answered"`
+	Silent   []string `json:"nodes_silent"`
+	Examined int      `json:"examined"`
+	Faults   int      `json:"faults"`
+	ToKnow   int      `json:"to_know"`
+	Watched  int      `json:"watched"`
+	Cases    []found  `json:"cases"`
+	More     int      `json:"more"`
 }
 
 type found struct {
@@ -156,6 +157,9 @@ func (r report) text(now time.Time) string {
 		b.WriteString(", not all: the rest follows minute by minute")
 	}
 	b.WriteString(".\n")
+	if len(r.Silent) > 0 && r.Answered > 0 {
+		fmt.Fprintf(&b, "No answer from %s: what only it could show is not judged.\n", strings.Join(r.Silent, ", "))
+	}
 	switch {
 	case r.Answered == 0:
 		b.WriteString("No node answered central: only what central holds was compared, and nothing can be said to be late.\n")

@@ -28,6 +28,8 @@ func TestWhatIsSaidAndTheExitCode(t *testing.T) {
 			"FAULT (back again): a notification is shown otherwise than it was decided.\n  at n1: expected state delivered, found state pending\n  since 2026-11-24 01:02:03 UTC",
 			"owner central, case c1\n  What to do: look.\n", "TO KNOW: nobody can know.", "Open faults: 1. To know: 1. Watched, not yet standing long enough to be a case: 2.\n"}},
 		{"no node", `{"full":true,"nodes":3,"cases":[]}`, 200, 69, []string{"Compared with 0 of 3 nodes", "No node answered central"}},
+		{"a node is away", `{"full":true,"whole":true,"nodes":3,"nodes_answered":2,"nodes_silent":["limburg"],"cases":[]}`, 200, 0,
+			[]string{"Compared with 2 of 3 nodes", "No answer from limburg: what only it could show is not judged."}},
 		{"not whole", `{"nodes":3,"nodes_answered":1,"cases":[]}`, 200, 0, []string{"not all: the rest follows", "Central had not yet received all that was durable"}},
 		{"no keys", `{"error":"central has no keys"}`, 503, 1, []string{"central answered 503 Service Unavailable: central has no keys"}},
 		{"a stranger's server", `hello`, 200, 1, []string{"central's answer: "}},
