@@ -1,0 +1,51 @@
+package strangers
+
+import (
+	"net/netip"
+	"time"
+)
+
+// bucket lets so many a second pass, and ten seconds' worth at once.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+const burstSeconds = 10
+
+func (b *bucket) take(perSecond int, now time.Time) bool {
+	most := float64(perSecond) * burstSeconds
+	if b.at.IsZero() {
+		b.left = most
+	} else {
+		b.left = min(most, b.left+float64(perSecond)*max(0, now.Sub(b.at).Seconds()))
+	}
+	b.at = now
+	if b.left < 1 {
+		return false
+	}
+	b.left--
+	return true
+}
+
+// Hold tells whether one more message of an unknown account may be kept. Datagrams
+// have a share of their own: with forged sources they must not take the place of a
+// panel that is being installed.
+func (c *Core) Hold(datagram bool, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if datagram {
+		return c.heldUDP.take(c.cfg.HeldUDP, now)
+	}
+	return c.held.take(c.cfg.Held, now)
+}
+
+// Handshake tells whether a TLS handshake may begin: it costs a signature.
+func (c *Core) Handshake(addr netip.Addr, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exempt(addr.Unmap()) || c.isKnown(networkOf(addr), now) {
+		return true
+	}
+	return c.handshakes.take(c.cfg.Handshakes, now)
+}

@@ -1,0 +1,245 @@
+package strangers
+
+import (
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Refusal says why a connection is not taken; a metric's label.
+type Refusal string
+
+// Refusals of Enter.
+const (
+	Banned  Refusal = "banned"
+	TooMany Refusal = "too_many_connections" // all places are taken by known panels
+	Crowded Refusal = "too_many_here"        // its network has too many open that are unknown
+)
+
+// Core holds who is there. See New.
+type Core struct {
+	mu      sync.Mutex // guards all below
+	cfg     Config
+	open    int   // guests that are neither gone nor turned out
+	unknown int   // of them, without a known account so far
+	oldest  Guest // ring of those that are unknown: oldest.next came first
+
+	seen  map[network]record
+	swept time.Time
+	known [2]map[network]int64 // known networks: unix seconds of the last acknowledgement; the second is of the time before
+	since time.Time            // of known[0]
+
+	held, heldUDP, handshakes bucket
+}
+
+// Guest is one connection. It belongs to the connection's goroutine.
+type Guest struct {
+	addr    netip.Addr
+	net     network
+	conn    io.Closer
+	entered time.Time
+	noted   time.Time // last acknowledgement told to the core
+	proven  bool
+	trusted bool // of a network of the configuration
+
+	counted    bool // guarded by Core.mu: in its network's record
+	gone       bool // guarded by Core.mu: no longer in open
+	prev, next *Guest
+}
+
+// record is what is held of a network that is not known.
+type record struct {
+	open    int32 // its guests that are unknown
+	level   int32 // bans, less those forgiven
+	points  float64
+	at      time.Time // of points
+	since   time.Time // of the last ban
+	until   time.Time
+	why     Offence
+	refused int64 // connections during the ban
+}
+
+// New makes an empty core.
+func New(cfg Config) *Core {
+	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}}
+	c.known[0], c.known[1] = map[network]int64{}, map[network]int64{}
+	c.oldest.prev, c.oldest.next = &c.oldest, &c.oldest
+	return c
+}
+
+// Enter asks for a place for a connection. With a refusal the guest is nil. When
+// another has to go for it, its connection is returned: the caller closes it.
+func (c *Core) Enter(addr netip.Addr, conn io.Closer, now time.Time) (g *Guest, out io.Closer, why Refusal) {
+	addr = addr.Unmap()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g = &Guest{addr: addr, net: networkOf(addr), conn: conn, entered: now, trusted: c.exempt(addr)}
+	if !g.trusted && !c.isKnown(g.net, now) {
+		r, have := c.seen[g.net]
+		switch {
+		case now.Before(r.until):
+			r.refused++
+			c.seen[g.net] = r
+			return nil, nil, Banned
+		case int(r.open) >= c.cfg.PerNetwork:
+			c.offend(g.net, Crowd, now)
+			return nil, nil, Crowded
+		}
+		if have || c.room(now) {
+			r.open++
+			c.seen[g.net], g.counted = r, true
+		}
+	}
+	if c.open >= c.cfg.Connections {
+		first := c.oldest.next
+		if first == &c.oldest {
+			c.uncount(g, now)
+			return nil, nil, TooMany
+		}
+		c.leave(first, now)
+		out = first.conn
+	}
+	c.open++
+	c.unknown++
+	g.prev, g.next = c.oldest.prev, &c.oldest
+	g.prev.next, c.oldest.prev = g, g
+	return g, out, ""
+}
+
+// noteEvery is how often an acknowledgement of one connection is noted.
+const noteEvery = time.Minute
+
+// Prove says that the guest has shown a known account; from then on it keeps its
+// place. acknowledged: its message was, too, so that its network is known.
+func (c *Core) Prove(g *Guest, acknowledged bool, now time.Time) {
+	if g.proven && (!acknowledged || now.Sub(g.noted) < noteEvery) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g.proven = true
+	c.unlink(g)
+	c.uncount(g, now)
+	if acknowledged {
+		g.noted = now
+		c.note(g.net, true, now)
+	}
+}
+
+// Proven tells whether the guest has shown a known account, or needs not to.
+func (g *Guest) Proven() bool { return g.proven || g.trusted }
+
+// Entered is when it came.
+func (g *Guest) Entered() time.Time { return g.entered }
+
+// Leave gives the place back; once per guest.
+func (c *Core) Leave(g *Guest, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leave(g, now)
+}
+
+func (c *Core) leave(g *Guest, now time.Time) {
+	if g.gone {
+		return
+	}
+	g.gone = true
+	c.open--
+	c.unlink(g)
+	c.uncount(g, now)
+}
+
+func (c *Core) unlink(g *Guest) {
+	if g.next != nil {
+		g.prev.next, g.next.prev = g.next, g.prev
+		g.prev, g.next = nil, nil
+		c.unknown--
+	}
+}
+
+// uncount takes the guest out of its network's record, and the record away when
+// nothing is left in it.
+func (c *Core) uncount(g *Guest, now time.Time) {
+	if !g.counted {
+		return
+	}
+	g.counted = false
+	r := c.seen[g.net]
+	r.open--
+	c.keep(g.net, r, now)
+}
+
+// Acknowledged says that a known panel's datagram was acknowledged. keyed: it was
+// encrypted, so that nobody forged it; when all places are taken, others are not noted.
+func (c *Core) Acknowledged(addr netip.Addr, keyed bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(networkOf(addr), keyed, now)
+}
+
+// Knows tells whether a known panel was acknowledged there within KnownFor.
+func (c *Core) Knows(addr netip.Addr, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isKnown(networkOf(addr), now)
+}
+
+// note remembers a known panel's network, and forgets what stood against it.
+func (c *Core) note(n network, sure bool, now time.Time) {
+	if now.Sub(c.since) > c.cfg.KnownFor {
+		c.known[0], c.known[1], c.since = map[network]int64{}, c.known[0], now
+	}
+	_, have := c.known[0][n]
+	switch {
+	case have:
+	case len(c.known[0]) >= 2*maxKnown, len(c.known[0]) >= maxKnown && !sure:
+		return
+	}
+	c.known[0][n] = now.Unix()
+	if r, have := c.seen[n]; have && (r.points > 0 || r.level > 0) {
+		r.points, r.level, r.until = 0, 0, time.Time{}
+		c.keep(n, r, now)
+	}
+}
+
+func (c *Core) isKnown(n network, now time.Time) bool {
+	at, have := c.known[0][n]
+	if !have {
+		at, have = c.known[1][n]
+	}
+	return have && now.Unix()-at <= int64(c.cfg.KnownFor/time.Second)
+}
+
+func (c *Core) exempt(a netip.Addr) bool {
+	if !a.IsValid() {
+		return true // no network at all: a pipe
+	}
+	for _, p := range c.cfg.NeverBan {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Counts is what metrics show.
+type Counts struct {
+	Open    int // connections
+	Unknown int // of them, without a known account so far
+	Known   int // networks with a panel acknowledged, two generations
+	Banned  int // networks now
+}
+
+// Counts counts; it goes through all records.
+func (c *Core) Counts(now time.Time) Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := Counts{Open: c.open, Unknown: c.unknown, Known: len(c.known[0]) + len(c.known[1])}
+	for _, r := range c.seen {
+		if now.Before(r.until) {
+			n.Banned++
+		}
+	}
+	return n
+}
