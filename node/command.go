@@ -43,7 +43,7 @@ func (c *runCommand) Run(w *daemon.World) error {
 		_, err := fmt.Fprintf(w.Out, "%s: good\n", c.Config)
 		return err
 	}
-	return Run(w.Ctx, cfg, w.Reload, w.ErrOut)
+	return Run(w.Ctx, cfg, w.Reload, func() (Config, error) { return Load(c.Config, w.Environ) }, w.ErrOut)
 }
 
 type initCommand struct {

@@ -56,20 +56,6 @@ type Founder struct {
 	Site string `koanf:"site"`
 }
 
-// ReceptionConfig is where panels report to.
-type ReceptionConfig struct {
-	Listeners []ListenerConfig `koanf:"listeners"`
-	NeverBan  []string         `koanf:"never_ban"`       // networks whose addresses are never banned
-	Wait      time.Duration    `koanf:"wait"`            // for a majority, then silence; 3s
-	Unknown   string           `koanf:"unknown_account"` // what a panel is answered whose account nobody has entered: silence (default), so that it turns to its other receiver; ack once its message is stored; duh, which tells it not to repeat. Encrypted ones get no ack, it would need their key: duh
-}
-
-// ListenerConfig is one named port, TCP and UDP.
-type ListenerConfig struct {
-	Name    string `koanf:"name"` // main by default
-	Address string `koanf:"address"`
-}
-
 // StatusConfig is where /healthz /readyz /metrics /status are served.
 type StatusConfig struct {
 	Listen    string `koanf:"listen"`
@@ -114,7 +100,7 @@ type JournalConfig struct {
 func Defaults() Config {
 	return Config{
 		Log:       LogConfig{Level: "info"},
-		Reception: ReceptionConfig{Wait: 3 * time.Second, Unknown: "silence"},
+		Reception: defaultReception(),
 		Channel: ChannelConfig{
 			Email:   EmailConfig{TLS: "offered"},
 			WebPush: WebPushConfig{TTL: 4 * time.Hour, TTLLifeSafety: 48 * time.Hour},
@@ -177,15 +163,8 @@ func (c Config) problems() []config.Problem {
 	for _, f := range c.Mesh.Founding {
 		want(mesh.ValidNode(f.Node) && f.Disk != "" && f.Site != "", "mesh.founding", "node, disk and site of each")
 	}
-	want(len(c.Reception.Listeners) > 0, "reception.listeners", "at least one listener with name and address")
-	names := map[string]bool{}
-	for _, l := range c.Reception.Listeners {
-		want(l.Name != "" && !names[l.Name], "reception.listeners", "a different name for each")
-		names[l.Name] = true
-		address("reception.listeners", l.Address)
-	}
+	c.Reception.problems(want, address)
 	want(intake.UnknownAnswer(c.Reception.Unknown).Known(), "reception.unknown_account", "silence, ack or duh, have "+quoted(c.Reception.Unknown))
-	want(c.Reception.Wait > 0 && c.Reception.Wait <= time.Minute, "reception.wait", "a time up to 1m")
 	address("status.listen", c.Status.Listen)
 	address("channel.email.address", c.Channel.Email.Address)
 	want(c.Channel.Email.From != "", "channel.email.from", "the sender's address")

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"vedetta/cluster/journal"
 	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
+	"vedetta/node/strangers"
 )
 
 // followMembers keeps the replica's configuration that of the agreement.
@@ -102,5 +104,18 @@ func reloadOn(ctx context.Context, reload <-chan os.Signal, e env.Env, read map[
 			}
 			e.Log.Info("read again", "what", what)
 		}
+	}
+}
+
+// follow takes over what a running node can take over of its configuration.
+func follow(again func() (Config, error), guests *strangers.Core, level *slog.LevelVar) func() error {
+	return func() error {
+		cfg, err := again()
+		if err != nil {
+			return err
+		}
+		guests.Configure(cfg.Reception.strangers(), time.Now())
+		level.Set(levelOf(cfg.Log.Level))
+		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 	"vedetta/node/reception"
 	"vedetta/node/roster"
 	"vedetta/node/status"
+	"vedetta/node/strangers"
 	"vedetta/node/uplink"
 	"vedetta/node/watch"
 	"vedetta/wire/push"
@@ -38,11 +40,13 @@ import (
 )
 
 // Run runs a node until ctx ends, then drains it. Nothing starts before
-// everything is wired.
-func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writer) error {
+// everything is wired. again reads the configuration once more, at a reload.
+func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() (Config, error), logTo io.Writer) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	e := env.Real(newLog(logTo, cfg.Log.Level), registry)
+	level := &slog.LevelVar{}
+	level.Set(levelOf(cfg.Log.Level))
+	e := env.Real(newLog(logTo, level), registry)
 
 	// Keys and files.
 	meshKey, err := seal.LoadMeshKey(cfg.Mesh.MeshKey)
@@ -110,9 +114,13 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	lk.HandleCall(methodAble, []string{link.RoleNode}, gate.Able)
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
+	guests := strangers.New(cfg.Reception.strangers())
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Unknown: intake.UnknownAnswer(cfg.Reception.Unknown), Behind: 40 * time.Second, Ahead: 20 * time.Second},
-		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured}, e.Split("intake"))
-	panels := reception.New(cfg.reception(), in, e.Split("reception"))
+		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured, Hold: guests.Hold}, e.Split("intake"))
+	panels, err := reception.New(cfg.Reception.reception(), in, guests, e.Split("reception"))
+	if err != nil {
+		return daemon.BadConfig{Err: err}
+	}
 	gate.open = panels.SetOpen
 	seenLately := watch.New(cfg.Watch, self, cfg.Site, people, e.Split("watch"))
 	panels.Observe(seenLately)
@@ -175,7 +183,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
 	g.Go(func() error {
-		return reloadOn(running, reload, e, map[string]func() error{"certificates": lk.Reload, "gossip keyring": rumours.Reload})
+		return reloadOn(running, reload, e, map[string]func() error{"certificates": lk.Reload, "gossip keyring": rumours.Reload,
+			"panels' certificates": panels.ReloadCertificates, "limits, bans and log level": follow(again, guests, level)})
 	})
 	g.Go(func() error {
 		select {

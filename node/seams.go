@@ -19,7 +19,6 @@ import (
 	"vedetta/node/channel/webpush"
 	"vedetta/node/notify"
 	"vedetta/node/proposal"
-	"vedetta/node/reception"
 	"vedetta/node/roster"
 	"vedetta/node/uplink"
 	"vedetta/node/watch"
@@ -47,14 +46,6 @@ func (c Config) consensus(disk string) consensus.Config {
 
 // raftDir is Raft's own folder; in no backup (rule 32).
 func (c Config) raftDir() string { return filepath.Join(c.Data, "raft") }
-
-func (c Config) reception() reception.Config {
-	var out reception.Config
-	for _, l := range c.Reception.Listeners {
-		out.Listeners = append(out.Listeners, reception.Listener{Name: l.Name, Address: l.Address})
-	}
-	return out
-}
 
 // raftLog is consensus as proposers and leaders see it: results are the
 // agreement's.
@@ -157,10 +148,15 @@ func serveCentral(lk *link.Link, up *uplink.Uplink, attempts *watch.Watch, vapid
 	lk.Handle(link.PurposeWatch, central, func(ctx context.Context, _ link.Identity, s link.Stream) error { return attempts.Serve(ctx, s) })
 }
 
-func newLog(to io.Writer, level string) *slog.Logger {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo // the configuration was checked
+// newLog logs at the level, which may change later.
+func newLog(to io.Writer, level *slog.LevelVar) *slog.Logger {
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
+}
+
+// levelOf reads a level that was checked.
+func levelOf(text string) (l slog.Level) {
+	if err := l.UnmarshalText([]byte(text)); err != nil {
+		return slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: l}))
+	return l
 }

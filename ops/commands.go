@@ -42,6 +42,7 @@ type cli struct {
 	PKI struct {
 		CA       caCommand       `cmd:"" name:"ca" help:"Make the mesh's own certificate authority."`
 		Issue    issueCommand    `cmd:"" help:"Issue a certificate to a node, to central or to an operator."`
+		Panels   panelsCommand   `cmd:"" name:"panel-certificate" help:"Issue a certificate that panels are shown by TLS; one of a public authority does as well."`
 		MeshKey  meshKeyCommand  `cmd:"" name:"mesh-key" help:"Make the mesh key that wraps the customers' keys."`
 		VapidKey vapidKeyCommand `cmd:"" name:"vapid-key" help:"Make the key that push services know the mesh by; the same file at every node."`
 		Gossip   gossipCommand   `cmd:"" name:"gossip-keyring" help:"Make or rotate the keys that gossip between nodes is encrypted with."`
@@ -183,6 +184,14 @@ type issueCommand struct {
 func (c *issueCommand) Run(*world) error {
 	return pki.Issue(c.CA, link.Identity{Name: c.Name, Site: c.Site, Role: c.Role}, c.Host, c.Out)
 }
+
+type panelsCommand struct {
+	CA   string   `name:"ca" required:"" help:"Folder of the authority; panels that check must know its ca.pem."`
+	Host []string `required:"" help:"Names and addresses that panels report to."`
+	Out  string   `required:"" help:"New folder for cert.pem and key.pem."`
+}
+
+func (c *panelsCommand) Run(*world) error { return pki.IssueForPanels(c.CA, c.Host, c.Out) }
 
 type meshKeyCommand struct {
 	File string `arg:"" help:"New file, mode 0600."`

@@ -68,6 +68,8 @@ type Parts struct {
 	Keys    Keys
 	Ready   func() bool          // would an alarm be acknowledged now
 	Offset  func() time.Duration // our clock minus the median of the peers
+
+	Hold func(datagram bool, now time.Time) bool // may one more message of an unknown account be stored; nil: yes
 }
 
 // Intake answers frames.

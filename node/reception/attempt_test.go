@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"vedetta/cluster/env"
 	"vedetta/wire/dc09"
 )
 
@@ -42,7 +41,7 @@ func (w *watcher) has(line string) func() bool {
 // TCP and UDP.
 func TestObserverSeesEveryAttempt(t *testing.T) {
 	w := &watcher{}
-	r := New(on("127.0.0.1:0"), &echo{}, env.Quiet(1))
+	r := made(t, on("127.0.0.1:0"), friendly(), &echo{})
 	r.Observe(w)
 	serve(t, r)
 	for _, network := range []string{"tcp", "udp"} {

@@ -7,76 +7,129 @@ import (
 	"net/netip"
 )
 
-// socket is one listener's pair.
+// socket is one listener's port of one transport: a stream or a packet socket.
 type socket struct {
-	name   string
-	stream net.Listener
-	packet net.PacketConn
+	listener, transport string
+	stream              net.Listener
+	packet              net.PacketConn
+}
+
+func (s socket) address() net.Addr {
+	if s.stream != nil {
+		return s.stream.Addr()
+	}
+	return s.packet.LocalAddr()
 }
 
 type sockets []socket
 
 func (s sockets) close() {
 	for _, one := range s {
-		one.stream.Close()
-		one.packet.Close()
+		if one.stream != nil {
+			one.stream.Close()
+		} else {
+			one.packet.Close()
+		}
 	}
 }
 
 func (s sockets) names() []string {
 	var names []string
 	for _, one := range s {
-		names = append(names, one.name+"="+one.stream.Addr().String())
+		names = append(names, one.listener+"="+one.transport+"://"+one.address().String())
 	}
 	return names
 }
+
+// place is a listener's port of one transport.
+type place struct{ listener, transport string }
 
 // bind opens every listener, or none.
 func (r *Reception) bind(ctx context.Context) (sockets, error) {
 	var all sockets
 	for _, l := range r.cfg.Listeners {
-		one, err := r.bindOne(ctx, l)
+		some, err := r.bindListener(ctx, l)
+		all = append(all, some...)
 		if err != nil {
 			all.close()
 			return nil, err
 		}
-		all = append(all, one)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, one := range all {
-		if at, err := netip.ParseAddrPort(one.stream.Addr().String()); err == nil {
-			r.bound[one.name] = at
+		if at, err := netip.ParseAddrPort(one.address().String()); err == nil {
+			r.bound[place{one.listener, one.transport}] = at
 		}
 	}
 	return all, nil
 }
 
-// bindOne takes a listener's TCP port and the UDP port of the same number. A free
-// port (0) is taken once and kept over a closure.
-func (r *Reception) bindOne(ctx context.Context, l Listener) (socket, error) {
-	host, port, err := net.SplitHostPort(l.Address)
+func (r *Reception) bindListener(ctx context.Context, l Listener) (all sockets, err error) {
+	paired := l.TCP != "" && l.TCP == l.UDP
+	if paired {
+		if all, err = r.bindPair(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range l.addresses() {
+		if a.address == "" || paired && a.transport != TLSTransport {
+			continue
+		}
+		address, _, err := r.address(place{l.Name, a.transport}, a.address)
+		if err != nil {
+			return all, err
+		}
+		one := socket{listener: l.Name, transport: a.transport}
+		if a.transport == UDP {
+			one.packet, err = r.env.Net.ListenPacket(ctx, "udp", address)
+		} else {
+			one.stream, err = r.env.Net.Listen(ctx, "tcp", address)
+		}
+		if err != nil {
+			return all, fmt.Errorf("reception: listener %s: cannot listen on %s %s: %w", l.Name, a.transport, address, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// address is where to bind: a free port (0) is taken once and kept over a closure.
+func (r *Reception) address(p place, address string) (where string, free bool, err error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return socket{}, fmt.Errorf("reception: listener %s: address %s: %w", l.Name, l.Address, err)
+		return "", false, fmt.Errorf("reception: listener %s: address %s: %w", p.listener, address, err)
 	}
-	address, free := l.Address, port == "0"
-	if at := r.Address(l.Name); free && at.IsValid() {
-		address, free = net.JoinHostPort(host, fmt.Sprint(at.Port())), false
+	if port != "0" {
+		return address, false, nil
 	}
+	if at := r.AddressOf(p.listener, p.transport); at.IsValid() {
+		return net.JoinHostPort(host, fmt.Sprint(at.Port())), false, nil
+	}
+	return address, true, nil
+}
+
+// bindPair takes a TCP port and the UDP port of the same number.
+func (r *Reception) bindPair(ctx context.Context, l Listener) (sockets, error) {
+	address, free, err := r.address(place{l.Name, TCP}, l.TCP)
+	if err != nil {
+		return nil, err
+	}
+	host, _, _ := net.SplitHostPort(address)
 	const attempts = 10 // a free TCP port may be taken for UDP
 	for n := 1; ; n++ {
 		stream, err := r.env.Net.Listen(ctx, "tcp", address)
 		if err != nil {
-			return socket{}, fmt.Errorf("reception: listener %s: cannot listen on TCP %s: %w", l.Name, address, err)
+			return nil, fmt.Errorf("reception: listener %s: cannot listen on TCP %s: %w", l.Name, address, err)
 		}
 		_, port, _ := net.SplitHostPort(stream.Addr().String())
 		packet, err := r.env.Net.ListenPacket(ctx, "udp", net.JoinHostPort(host, port))
 		if err == nil {
-			return socket{name: l.Name, stream: stream, packet: packet}, nil
+			return sockets{{l.Name, TCP, stream, nil}, {l.Name, UDP, nil, packet}}, nil
 		}
 		stream.Close()
 		if !free || n == attempts {
-			return socket{}, fmt.Errorf("reception: listener %s: cannot listen on UDP %s: %w", l.Name, address, err)
+			return nil, fmt.Errorf("reception: listener %s: cannot listen on UDP %s: %w", l.Name, address, err)
 		}
 	}
 }

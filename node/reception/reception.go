@@ -1,9 +1,10 @@
-// Package reception takes frames from panels and gives back answers: TCP and UDP on
-// one port, per named listener. It cuts streams into frames, counts what is none,
-// and calls its Handler once per frame, in order within a connection; it knows
-// neither accounts nor keys. A panel that keeps its connection keeps it, one that
-// sends half a frame is let go after the frame's time limit, and a stranger whose
-// first bytes are no DC-09 is closed without a word.
+// Package reception takes frames from panels and gives back answers: over TCP, UDP
+// and TLS, on named listeners. It cuts streams into frames, counts what is none, and
+// calls its Handler once per frame, in order within a connection; it knows neither
+// accounts nor keys. A panel that keeps its connection keeps it, one that sends half
+// a frame is let go after the frame's time limit, and a stranger whose first bytes
+// are no DC-09 is closed without a word. Who may stay and who is banned it asks
+// package strangers.
 //
 // Its goroutines live in Run. SetOpen(false) closes the listeners, so that panels are
 // refused at once and turn to their next address, and opens them again with true.
@@ -15,7 +16,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"vedetta/cluster/env"
+	"vedetta/node/strangers"
 	"vedetta/wire/dc09"
 )
 
@@ -31,8 +35,9 @@ type Handler interface {
 
 // Transports of a Source.
 const (
-	TCP = "tcp"
-	UDP = "udp"
+	TCP          = "tcp"
+	UDP          = "udp"
+	TLSTransport = "tls"
 )
 
 // Source is where a frame came from.
@@ -48,25 +53,36 @@ type Reception struct {
 	handler Handler
 	env     env.Env
 	metrics metrics
+	guests  *strangers.Core
+	certs   certificates
+	foreign foreignLog
 
 	observer Observer // nil: nobody looks
 
 	mu      sync.Mutex
-	open    bool                      // guarded by mu
-	changed chan struct{}             // guarded by mu; closed when open changes
-	bound   map[string]netip.AddrPort // guarded by mu; by listener, of the first time that it was bound
-	opened  bool                      // guarded by mu; the sockets are bound now
+	open    bool                     // guarded by mu
+	changed chan struct{}            // guarded by mu; closed when open changes
+	bound   map[place]netip.AddrPort // guarded by mu; of the first time that it was bound
+	opened  bool                     // guarded by mu; the sockets are bound now
 }
 
-// New starts nothing, and is closed until SetOpen(true). A configuration that is
-// wrong is refused by Run, with its key and what was expected.
-func New(cfg Config, handler Handler, e env.Env) *Reception {
-	r := &Reception{
-		cfg: cfg.withDefaults(), handler: handler, env: e,
-		changed: make(chan struct{}), bound: make(map[string]netip.AddrPort), metrics: newMetrics(),
+// New starts nothing, and is closed until SetOpen(true). It refuses a configuration
+// that is wrong, with the key and what was expected, and certificates that can't be
+// read.
+func New(cfg Config, handler Handler, guests *strangers.Core, e env.Env) (*Reception, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
-	e.Metrics.MustRegister(r.metrics.refused, r.metrics.connections, r.metrics.frames)
-	return r
+	cfg = cfg.withDefaults()
+	r := &Reception{
+		cfg: cfg, handler: handler, env: e, guests: guests, certs: certificates{cfg: cfg.TLS},
+		changed: make(chan struct{}), bound: make(map[place]netip.AddrPort), metrics: newMetrics(),
+	}
+	if err := r.certs.reload(); err != nil {
+		return nil, err
+	}
+	e.Metrics.MustRegister(append(r.metrics.all(), collector{r})...)
+	return r, nil
 }
 
 // SetOpen opens or closes the listeners; it returns at once, and may be called
@@ -89,12 +105,15 @@ func (r *Reception) Opened() bool {
 	return r.opened
 }
 
-// Address is where a listener was bound, also while it is closed; not valid before
-// it was bound for the first time.
-func (r *Reception) Address(listener string) netip.AddrPort {
+// Address is where a listener was bound for TCP, also while it is closed; not valid
+// before it was bound for the first time.
+func (r *Reception) Address(listener string) netip.AddrPort { return r.AddressOf(listener, TCP) }
+
+// AddressOf is the same for any transport.
+func (r *Reception) AddressOf(listener, transport string) netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.bound[listener]
+	return r.bound[place{listener, transport}]
 }
 
 func (r *Reception) wanted() (open bool, changed <-chan struct{}) {
@@ -107,9 +126,13 @@ func (r *Reception) wanted() (open bool, changed <-chan struct{}) {
 // for cfg.Drain at most. It fails when a listener can't be bound the first time;
 // when one can't be bound again after a closure, it says so and tries on.
 func (r *Reception) Run(ctx context.Context) error {
-	if err := r.cfg.Validate(); err != nil {
-		return err
-	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.followCertificates(ctx) })
+	g.Go(func() error { return r.run(ctx) })
+	return g.Wait()
+}
+
+func (r *Reception) run(ctx context.Context) error {
 	for bound := false; ; {
 		open, changed := r.wanted()
 		if !open {

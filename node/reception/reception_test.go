@@ -14,7 +14,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"vedetta/cluster/env"
 	"vedetta/wire/dc09"
 )
 
@@ -47,7 +46,9 @@ func start(t *testing.T, h Handler) (r *Reception, address string) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r = New(Config{Listeners: []Listener{{"main", address}}, FrameTime: 300 * time.Millisecond, IdleTime: 2 * time.Second}, h, env.Quiet(1))
+	cfg := on(address)
+	cfg.FrameTime, cfg.IdleTime = 300*time.Millisecond, 2*time.Second
+	r = made(t, cfg, friendly(), h)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
@@ -207,7 +208,7 @@ func TestTakenPortIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	r := New(Config{Listeners: []Listener{{"main", l.Addr().String()}}}, &echo{}, env.Quiet(1))
+	r := made(t, on(l.Addr().String()), friendly(), &echo{})
 	r.SetOpen(true)
 	if err := r.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "main") || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("error %v, want listener and address", err)

@@ -15,8 +15,8 @@ import (
 // session is one time of being open.
 type session struct {
 	*Reception
-	work context.Context // of handlers; outlives the listeners by cfg.Drain
-	open atomic.Int64    // connections
+	work     context.Context // of handlers; outlives the listeners by cfg.Drain
+	buffered atomic.Int64    // bytes of all connections' buffers
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // guarded by mu
@@ -32,8 +32,11 @@ func (r *Reception) serve(ctx context.Context, all sockets, changed <-chan struc
 	g, stop := errgroup.WithContext(ctx)
 	r.setOpened(true)
 	for _, one := range all {
-		g.Go(func() error { return s.accept(stop, one) })
-		g.Go(func() error { return s.datagrams(stop, one) })
+		if one.stream != nil {
+			g.Go(func() error { return s.accept(stop, one) })
+		} else {
+			g.Go(func() error { return s.datagrams(stop, one) })
+		}
 	}
 	g.Go(func() error {
 		select {
@@ -43,8 +46,11 @@ func (r *Reception) serve(ctx context.Context, all sockets, changed <-chan struc
 		r.setOpened(false)
 		s.hangUp()
 		for _, one := range all {
-			one.stream.Close()
-			one.packet.SetReadDeadline(time.Unix(1, 0)) // closed after its last answer
+			if one.stream != nil {
+				one.stream.Close()
+			} else {
+				one.packet.SetReadDeadline(time.Unix(1, 0)) // closed after its last answer
+			}
 		}
 		timer := time.AfterFunc(r.cfg.Drain, giveUp)
 		context.AfterFunc(work, func() { timer.Stop() })
@@ -123,21 +129,34 @@ func (s *session) accept(stop context.Context, one socket) error {
 			return nil
 		case isTemporary(err):
 			wait = min(max(5*time.Millisecond, 2*wait), time.Second)
-			s.env.Log.Warn("cannot accept", "listener", one.name, "error", err)
+			s.env.Log.Warn("cannot accept", "listener", one.listener, "error", err)
 			pause(stop, wait)
 			continue
 		default:
-			return fmt.Errorf("reception: listener %s: TCP: %w", one.name, err)
+			return fmt.Errorf("reception: listener %s: %s: %w", one.listener, one.transport, err)
 		}
-		if s.open.Add(1) > int64(s.cfg.Connections) {
-			s.open.Add(-1)
-			s.metrics.refused.WithLabelValues(reasonConnections).Inc()
-			c.Close()
+		peer := addrPort(c.RemoteAddr())
+		guest, out, why := s.guests.Enter(peer.Addr(), c, time.Now())
+		if out != nil {
+			s.metrics.refused.WithLabelValues(reasonRoom).Inc()
+			out.Close()
+		}
+		if guest == nil {
+			s.metrics.refused.WithLabelValues(string(why)).Inc()
+			reset(c)
 			continue
 		}
 		g.Go(func() {
-			defer s.open.Add(-1)
-			s.connection(c, one.name)
+			defer func() { s.guests.Leave(guest, time.Now()) }()
+			s.connection(c, guest, Source{Transport: one.transport, Listener: one.listener, Peer: peer})
 		})
 	}
+}
+
+// reset closes without taking leave: it costs us nothing afterwards.
+func reset(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	c.Close()
 }

@@ -3,7 +3,6 @@ package reception
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -14,13 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"vedetta/cluster/env"
+	"vedetta/node/strangers"
 	"vedetta/wire/dc09"
 )
 
 // run serves cfg until the test ends, opened, and returns its address by name.
 func run(t *testing.T, cfg Config, h Handler) *Reception {
 	t.Helper()
-	r := New(cfg, h, env.Quiet(1))
+	r := made(t, cfg, friendly(), h)
 	serve(t, r)
 	return r
 }
@@ -41,7 +41,23 @@ func serve(t *testing.T, r *Reception) {
 	await(t, r.Opened)
 }
 
-func on(address string) Config { return Config{Listeners: []Listener{{"main", address}}} }
+// friendly bans nobody who comes from this machine.
+func friendly() strangers.Config {
+	return strangers.Config{NeverBan: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+}
+
+func made(t *testing.T, cfg Config, limits strangers.Config, h Handler) *Reception {
+	t.Helper()
+	r, err := New(cfg, h, strangers.New(limits), env.Quiet(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func on(address string) Config {
+	return Config{Listeners: []Listener{{Name: "main", TCP: address, UDP: address}}}
+}
 
 // A socket on all addresses answers from the one that was asked: panels behind NAT
 // take no answer from another.
@@ -194,54 +210,26 @@ func TestHandlerIsGivenUpAfterDrain(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreLimited(t *testing.T) {
-	cfg := on("127.0.0.1:0")
-	cfg.Connections = 1
-	r := run(t, cfg, &echo{})
-	first, err := net.Dial("tcp", r.Address("main").String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Close()
-	f := frame(t, "AAA", dc09.ASCII)
-	if _, err := first.Write(f); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(first, make([]byte, len(answer(t, f)))); err != nil {
-		t.Fatal(err)
-	}
-	second, err := net.Dial("tcp", r.Address("main").String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	if b, _ := io.ReadAll(second); len(b) > 0 {
-		t.Errorf("got %q", b)
-	}
-	if got := testutil.ToFloat64(r.metrics.refused.WithLabelValues(reasonConnections)); got != 1 {
-		t.Errorf("%v counted as %s, want 1", got, reasonConnections)
-	}
-}
-
 func TestConfigSaysWhatIsWrong(t *testing.T) {
+	good := on(":0").Listeners
 	for want, cfg := range map[string]Config{
-		"reception.listeners":            {},
-		"reception.listeners[0].name":    on("127.0.0.1:0").named(""),
-		"reception.listeners[0].address": on("127.0.0.1"),
-		"reception.idle_time":            {Listeners: on(":0").Listeners, IdleTime: -1},
-		"reception.max_connections":      {Listeners: on(":0").Listeners, Connections: -1},
+		"reception.listeners:":               {},
+		"reception.listeners[0].name":        {Listeners: []Listener{{TCP: ":0"}}},
+		"reception.listeners[1].name":        {Listeners: append(good, good...)},
+		"reception.listeners[0]: no address": {Listeners: []Listener{{Name: "main"}}},
+		"reception.listeners[0].tcp":         on("127.0.0.1"),
+		"reception.listeners[0].udp":         {Listeners: []Listener{{Name: "main", UDP: "127.0.0.1:x"}}},
+		"reception.listeners[0].tls":         {Listeners: []Listener{{Name: "main", TLS: "nowhere"}}},
+		"reception.tls.certificates: empty":  {Listeners: []Listener{{Name: "main", TLS: ":0"}}},
+		"reception.tls.certificates[0].key_": {Listeners: good, TLS: TLS{Certificates: []Pair{{"none", "none"}}}},
+		"reception.tls.min_version":          {Listeners: good, TLS: TLS{MinVersion: "2.0"}},
+		"reception.idle_time":                {Listeners: good, IdleTime: -1},
+		"reception.handshake_time":           {Listeners: good, TLS: TLS{HandshakeTime: -1}},
+		"reception.buffered_bytes":           {Listeners: good, Buffered: -1},
 	} {
-		err := New(cfg, &echo{}, env.Quiet(1)).Run(t.Context())
+		_, err := New(cfg, &echo{}, strangers.New(strangers.Config{}), env.Quiet(1))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
-		if errors.Is(err, context.Canceled) {
-			t.Error("canceled")
-		}
 	}
-}
-
-func (c Config) named(name string) Config {
-	c.Listeners = []Listener{{name, c.Listeners[0].Address}}
-	return c
 }

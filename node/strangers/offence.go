@@ -28,7 +28,7 @@ const (
 func (o Offence) points() float64 {
 	switch o {
 	case Foreign:
-		return 25
+		return 30
 	case Garbage, HalfFrame, Handshake:
 		return 10
 	case Mute:

@@ -25,10 +25,11 @@ const (
 	offsetMesh        = 2  // of a node: UDP
 	offsetStatus      = 3  // of a node
 	offsetGossip      = 4  // of a node: TCP and UDP
+	offsetDC09TLS     = 5  // of a node
 )
 
 // PortHelp is the offset table as the help prints it.
-const PortHelp = `ports, from the base port N: N central, N+1 catcher, N+2 catcher's SMTP; arezzo N+11 DC-09 (TCP and UDP), N+12 mesh (UDP), N+13 status, N+14 gossip (TCP and UDP); roubaix the same from N+21, limburg from N+31`
+const PortHelp = `ports, from the base port N: N central, N+1 catcher, N+2 catcher's SMTP; arezzo N+11 DC-09 (TCP and UDP), N+12 mesh (UDP), N+13 status, N+14 gossip (TCP and UDP), N+15 DC-09 by TLS; roubaix the same from N+21, limburg from N+31`
 
 // plan is where everything stands.
 type plan struct {
@@ -58,6 +59,7 @@ func (p plan) checkPorts() error {
 		ports = append(ports,
 			port{site + " DC-09", "tcp", p.node(i, offsetDC09)},
 			port{site + " DC-09", "udp", p.node(i, offsetDC09)},
+			port{site + " DC-09 by TLS", "tcp", p.node(i, offsetDC09TLS)},
 			port{site + " mesh", "udp", p.node(i, offsetMesh)},
 			port{site + " status", "tcp", p.node(i, offsetStatus)},
 			port{site + " gossip", "tcp", p.node(i, offsetGossip)},

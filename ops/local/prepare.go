@@ -93,6 +93,11 @@ func preparePKI(p plan) error {
 			}
 		}
 	}
+	if missing(p.path("pki", "panels", "cert.pem")) {
+		if err := pki.IssueForPanels(ca, []string{"localhost", "127.0.0.1"}, p.path("pki", "panels")); err != nil {
+			return err
+		}
+	}
 	if ring := p.path("secret", "gossip"); missing(ring) {
 		if _, err := keyring.Change(ring, keyring.New); err != nil {
 			return err
@@ -165,8 +170,11 @@ func nodeConfig(p plan, i int, disks map[string]string) map[string]any {
 			"gossip": map[string]any{"listen": p.node(i, offsetGossip), "peers": gossip, "keyring_file": p.path("secret", "gossip")},
 		},
 		"reception": map[string]any{
-			"listeners": []map[string]string{{"name": "main", "address": p.node(i, offsetDC09)}},
+			"listeners": []map[string]string{{"name": "main", "address": p.node(i, offsetDC09), "tls": p.node(i, offsetDC09TLS)}},
 			"never_ban": []string{"127.0.0.0/8", "::1/128"},
+			"tls": map[string]any{"certificates": []map[string]string{
+				{"cert_file": p.path("pki", "panels", "cert.pem"), "key_file": p.path("pki", "panels", "key.pem")},
+			}},
 		},
 		"status": map[string]any{"listen": p.node(i, offsetStatus)},
 		"channel": map[string]any{

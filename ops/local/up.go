@@ -46,7 +46,7 @@ type NodeDescription struct {
 	Name    string  `json:"name"`
 	Site    string  `json:"site"`
 	DC09    string  `json:"dc09"`     // host:port, TCP and UDP
-	DC09TLS *string `json:"dc09_tls"` // null: the receiver has no TLS yet
+	DC09TLS *string `json:"dc09_tls"` // host:port; the certificate is of DATA/pki/ca.pem
 	Status  string  `json:"status"`
 	PID     int     `json:"pid"`
 }
@@ -133,7 +133,7 @@ func describe(p plan, processes map[string]*process) (Description, error) {
 	}
 	for i, site := range sites() {
 		d.Nodes = append(d.Nodes, NodeDescription{
-			Name: site, Site: site, DC09: p.node(i, offsetDC09), Status: "http://" + p.node(i, offsetStatus), PID: processes[site].PID(),
+			Name: site, Site: site, DC09: p.node(i, offsetDC09), DC09TLS: new(p.node(i, offsetDC09TLS)), Status: "http://" + p.node(i, offsetStatus), PID: processes[site].PID(),
 		})
 	}
 	return d, err
@@ -154,7 +154,7 @@ func announce(p plan, d Description, asJSON bool, out io.Writer) error {
 	fmt.Fprintf(out, "\nVedetta is running.\n\n  portal    %s\n            log in with %s, password %s\n            as the operator with %s, password %s\n  API       %s/api/v1 with the key %s\n  catcher   %s (mails, push messages, and webhooks to it; webhooks to other addresses are really called, private ones too)\n",
 		d.Central, d.Demo.Email, d.Demo.Password, d.Operator.Email, d.Operator.Password, d.Central, d.APIKey, d.Catcher)
 	for _, n := range d.Nodes {
-		fmt.Fprintf(out, "  %-9s panels report to %s (TCP and UDP), status %s/status\n", n.Name, n.DC09, n.Status)
+		fmt.Fprintf(out, "  %-9s panels report to %s (TCP and UDP) or %s (TLS), status %s/status\n", n.Name, n.DC09, *n.DC09TLS, n.Status)
 	}
 	_, err = fmt.Fprintf(out, "\n  demo panel: account %s with key %s, and account %s without\n  send an alarm: make demo (in another terminal). Stop: Ctrl-C.\n\n",
 		d.Demo.Account, d.Demo.Key, d.Demo.PlainAccount)

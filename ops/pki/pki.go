@@ -72,6 +72,35 @@ func Issue(dir string, id link.Identity, hosts []string, out string) error {
 	if err := id.Validate(); err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
+	t, err := template(id.Role+"/"+id.Name, CertValidity)
+	if err != nil {
+		return err
+	}
+	t.URIs = append(t.URIs, id.URI())
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	if id.Role == link.RoleNode {
+		t.ExtKeyUsage = append(t.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+	}
+	return issue(dir, t, hosts, out)
+}
+
+// IssueForPanels is Issue for what panels are shown by TLS: the certificate names
+// hosts, the first one foremost, and is nobody's in the mesh.
+func IssueForPanels(dir string, hosts []string, out string) error {
+	if len(hosts) == 0 {
+		return errors.New("certificate for panels: want the names or addresses that panels report to")
+	}
+	t, err := template(hosts[0], CertValidity)
+	if err != nil {
+		return err
+	}
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	return issue(dir, t, hosts, out)
+}
+
+// issue fills in and signs what is the same for all.
+func issue(dir string, t *x509.Certificate, hosts []string, out string) error {
+	id := t.Subject.CommonName
 	ca, caKey, err := loadCA(dir)
 	if err != nil {
 		return err
@@ -80,19 +109,10 @@ func Issue(dir string, id link.Identity, hosts []string, out string) error {
 	if err != nil {
 		return fmt.Errorf("key of %s: %w", id, err)
 	}
-	t, err := template(id.Role+"/"+id.Name, CertValidity)
-	if err != nil {
-		return err
-	}
 	if t.NotAfter.After(ca.NotAfter) {
 		t.NotAfter = ca.NotAfter
 	}
-	t.URIs = append(t.URIs, id.URI())
 	t.KeyUsage = x509.KeyUsageDigitalSignature
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if id.Role == link.RoleNode {
-		t.ExtKeyUsage = append(t.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
-	}
 	for _, h := range hosts {
 		if ip := net.ParseIP(h); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)

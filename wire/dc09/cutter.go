@@ -17,8 +17,15 @@ type Cutter struct {
 
 const firstBuffer = 512
 
-// Space returns room for the next read; tell by Advance how much of it was used.
+// Size is how many bytes the buffer takes.
+func (c *Cutter) Size() int { return cap(c.buf) }
+
+// Space returns room for the next read; tell by Advance how much of it was used. A
+// buffer that a long frame made grow is given up when nothing is left in it.
 func (c *Cutter) Space() []byte {
+	if c.at == len(c.buf) && cap(c.buf) > firstBuffer {
+		c.buf, c.at = nil, 0
+	}
 	if c.at > 0 {
 		n := copy(c.buf, c.buf[c.at:])
 		c.buf, c.at = c.buf[:n], 0

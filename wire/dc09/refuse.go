@@ -1,6 +1,7 @@
 package dc09
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -76,13 +77,17 @@ func Foreign(b []byte) string {
 			return p.name
 		}
 	}
+	// Behind what is left of a NetBIOS length, whose zeros were passed over.
+	if i := bytes.Index(b[:min(len(b), 8)], []byte("SMB")); i > 0 && b[i-1] >= 0xFE {
+		return "smb"
+	}
 	return "unknown"
 }
 
 var foreignStarts = []struct{ start, name string }{
 	{"GET ", "http"}, {"POST ", "http"}, {"HEAD ", "http"}, {"OPTIONS ", "http"}, {"PUT ", "http"}, {"CONNECT ", "http"},
 	{"PRI * HTTP", "http"}, {"\x16\x03", "tls"}, {"SSH-", "ssh"}, {"INVITE ", "sip"}, {"REGISTER ", "sip"},
-	{"\x03\x00", "rdp"}, {"\x00\x00\x00\x85\xffSMB", "smb"}, {"\xffSMB", "smb"}, {"\xfeSMB", "smb"}, {"ZBXD", "zabbix"},
+	{"\x03\x00", "rdp"}, {"ZBXD", "zabbix"},
 	{"\x05\x01", "galaxy-sia"}, {"F#", "galaxy-sia"}, {"SR0", "aritech-oh"}, {"EHLO ", "smtp"}, {"HELO ", "smtp"},
 	{"USER ", "ftp"}, {"RTSP", "rtsp"}, {"MGLNDD", "scanner"}, {"\x80", "tls"}, {"\xff\xfb", "telnet"}, {"\xff\xfd", "telnet"},
 }
