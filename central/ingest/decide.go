@@ -175,7 +175,7 @@ func (b *batch) part(d decision.Record, k seal.Key) (waits, error) {
 
 func (b *batch) putPlan(d decision.Record, k seal.Key) error {
 	for _, n := range d.Verdict.Plan {
-		if err := history.PutNotification(b.ctx, b.tx, k, d.Customer, n, d.ClockMs); err != nil {
+		if err := history.PutNotification(b.ctx, b.tx, k, d.Customer, n, d.PlannedMs()); err != nil {
 			return err
 		}
 	}

@@ -102,7 +102,7 @@ func (j *judge) courses() (byID map[string]*course, order []string) {
 				if byID[n.ID] != nil {
 					continue
 				}
-				c := &course{plan: n, customer: d.Customer, planned: d.ClockMs, claimed: map[int]string{}, state: decision.StatePending, due: n.DueMs}
+				c := &course{plan: n, customer: d.Customer, planned: d.PlannedMs(), claimed: map[int]string{}, state: decision.StatePending, due: n.DueMs}
 				if n.Claimed {
 					c.claimed[1], c.attempts, c.claimMs = "", 1, d.ClockMs
 				}

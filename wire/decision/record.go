@@ -49,6 +49,15 @@ func EventID(entry mesh.Position, index int) string {
 	return entry.String() + "." + strconv.Itoa(index)
 }
 
+// PlannedMs is when a verdict's notifications were planned: by the agreement's
+// clock, which moves once a second, and never before the message was received.
+func (r Record) PlannedMs() int64 {
+	if r.Verdict == nil {
+		return r.ClockMs
+	}
+	return max(r.ClockMs, r.Verdict.ReceivedMs)
+}
+
 // ShowsOnce tells whether a channel shows one for the same id, however often it
 // was handed over: sending again needs no proof there (rule 24).
 func ShowsOnce(channel string) bool { return channel == "webhook" || channel == "webpush" }
