@@ -104,6 +104,7 @@ func (a *API) Handler() http.Handler {
 	a.operatorRoute(mux, "/api/v1/adoptions/{id}", map[string]handler{"GET": a.adoption})
 	a.operatorRoute(mux, "/api/v1/customers", map[string]handler{"GET": a.listCustomers})
 	serve(a, mux, a.panels())
+	a.route(mux, "/api/v1/panels/{id}/promote-key", map[string]handler{"POST": a.promoteKey})
 	serve(a, mux, a.contacts())
 	serve(a, mux, a.rules())
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {

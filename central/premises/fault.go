@@ -38,7 +38,11 @@ var expected = map[string]string{
 	"length":              "at most %d characters",
 	"too_many":            "at most %d",
 	"characters":          "text without control characters, line breaks and invisible marks of direction",
-	"account_form":        "3 to 16 hex digits",
+	"account_form":        "3 to 16 hex digits; anything else only with reception.opaque_account",
+	"account_opaque":      "1 to 32 letters, digits, - _ and .",
+	"strict_or_opaque":    "false: strict_account is for accounts that are hex",
+	"key_same":            "another key than the current one",
+	"no_next_key":         "a next key to promote: the panel has none",
 	"account_taken":       "another account, prefix or receiver: a panel that has these, or could be taken for this one, exists already",
 	"number_form":         "1 to 6 hex digits",
 	"key_form":            "32, 48 or 64 hex digits, or 16, 24 or 32 bytes of text; hex: or text: before it decides",
@@ -79,6 +83,9 @@ var expected = map[string]string{
 	"too_large":           "less: all panels, contacts and rules of a customer have at most %d MB together",
 
 	// Warnings: legal, and perhaps not what was meant.
+	"ack_local":       "majority: with local an alarm is acknowledged that one datacenter alone has, and may be lost with it",
+	"plain_allowed":   "false: whoever knows the account can send messages without the key",
+	"window_off":      "true: without a time window an old message can be sent again by whoever kept it",
 	"no_panels":       "there is no panel yet: the rule matches nothing",
 	"code_unknown":    "the code is in neither table: it comes as category other",
 	"zone_unnamed":    "none of the panels has a zone of this number in its list",

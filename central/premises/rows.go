@@ -36,6 +36,8 @@ type row struct {
 type record struct {
 	Revision uint64 `json:"revision,omitempty"` // of the customer's document with the last change
 	KeyForm  string `json:"key_form,omitempty"` // how a panel's key was typed
+
+	NextKeyForm string `json:"next_key_form,omitempty"` // and its next one
 }
 
 func (k kind) rows(ctx context.Context, q store.Querier, key seal.Key, where string, args ...any) ([]row, error) {
