@@ -80,7 +80,7 @@ var expected = map[string]string{
 	"path_single":         "null: %s has one path",
 	"profile":             "a profile of EN 50136, SP1 to SP6 or DP1 to DP4, or null",
 	"key_reused":          "the same body as with this key before, or another key",
-	"too_large":           "less: all panels, contacts and rules of a customer have at most %d MB together",
+	"too_large":           "less: contacts and rules together, or the zones of some hundred panels, have at most %d MB",
 
 	// Warnings: legal, and perhaps not what was meant.
 	"ack_local":       "majority: with local an alarm is acknowledged that one datacenter alone has, and may be lost with it",
