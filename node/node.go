@@ -154,14 +154,14 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
 	serveCentral(lk, up, seenLately, vapid)
 	seen := report{
-		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts,
+		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, panels: panels, guests: guests,
 		rumours: rumours, registry: registry, history: &history{}, started: time.Now(),
 	}
 	if err := registry.Register(collector{seen}); err != nil {
 		return err
 	}
 	page, err := status.New(ctx, status.Config{Listen: cfg.Status.Listen, Token: token, Profile: cfg.Status.Profile}, e.Split("status"),
-		status.Parts{Gather: registry, Verdict: gate.Verdict, Status: seen.now})
+		status.Parts{Gather: registry, Verdict: gate.Verdict, Status: seen.now, Bans: seen.bans, Lift: lift(guests)})
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}

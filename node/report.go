@@ -15,7 +15,9 @@ import (
 	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
 	"vedetta/node/alerting"
+	"vedetta/node/reception"
 	"vedetta/node/status"
+	"vedetta/node/strangers"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -34,6 +36,8 @@ type report struct {
 	raft     raftLog
 	link     *link.Link
 	alerts   *alerting.Follower
+	panels   *reception.Reception
+	guests   *strangers.Core
 	rumours  rumours
 	registry prometheus.Gatherer
 	history  *history
@@ -77,6 +81,7 @@ func (r report) now() status.Status {
 	if faults := r.gate.damaged.Load(); faults != nil {
 		st.DamagedFiles = *faults
 	}
+	r.front(now, &st)
 	durable := r.copies.Durables()
 	for _, m := range r.files.Table() {
 		st.Marks[m.Origin.String()] = status.Mark{Flushed: m.Mark, Durable: durable[m.Origin], Hash: hex.EncodeToString(m.Hash[:])}

@@ -17,6 +17,7 @@ import (
 	"vedetta/cluster/env"
 	"vedetta/cluster/gossip/keyring"
 	"vedetta/cluster/link"
+	"vedetta/ops/bans"
 	"vedetta/ops/frame"
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
@@ -54,6 +55,10 @@ type cli struct {
 		Decode decodeCommand `cmd:"" help:"Say everything of one frame as JSON."`
 		Encode encodeCommand `cmd:"" help:"Make a frame of such JSON, or of flags."`
 	} `cmd:"" name:"dc09" help:"Frames of the panel protocol."`
+	Bans struct {
+		List bansListCommand `cmd:"" help:"Show whom the nodes refuse, why and until when."`
+		Lift bansLiftCommand `cmd:"" help:"End the ban of an address; exit 1 when it was not banned."`
+	} `cmd:"" help:"Addresses that are banned from the panels' ports."`
 	Reconcile reconcileCommand `cmd:"" help:"Have central compare journals, decisions, deliveries and what it shows, now; exit 1 when a fault stands open."`
 }
 
@@ -154,6 +159,24 @@ type encodeCommand struct {
 
 func (c *encodeCommand) Run(w *world) error {
 	w.code = frame.RunEncode(c.EncodeOptions, w.in, w.out, w.errOut)
+	return nil
+}
+
+type bansListCommand struct {
+	bans.Nodes
+}
+
+func (c *bansListCommand) Run(w *world) error {
+	w.code = c.List(w.ctx, w.out, w.errOut)
+	return nil
+}
+
+type bansLiftCommand struct {
+	bans.Lift
+}
+
+func (c *bansLiftCommand) Run(w *world) error {
+	w.code = c.Lift.Run(w.ctx, w.out, w.errOut)
 	return nil
 }
 

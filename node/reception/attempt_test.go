@@ -45,7 +45,7 @@ func TestObserverSeesEveryAttempt(t *testing.T) {
 	r.Observe(w)
 	serve(t, r)
 	for _, network := range []string{"tcp", "udp"} {
-		c, err := net.Dial(network, r.Address("main").String())
+		c, err := net.Dial(network, r.AddressOf("main", TCP).String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,15 +105,31 @@ func (r *Reception) Opened() bool {
 	return r.opened
 }
 
-// Address is where a listener was bound for TCP, also while it is closed; not valid
+// AddressOf is where a listener was bound, also while it is closed; not valid
 // before it was bound for the first time.
-func (r *Reception) Address(listener string) netip.AddrPort { return r.AddressOf(listener, TCP) }
-
-// AddressOf is the same for any transport.
 func (r *Reception) AddressOf(listener, transport string) netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.bound[place{listener, transport}]
+}
+
+// Address is one listener's port of one transport.
+type Address struct {
+	Listener, Transport string
+	At                  netip.AddrPort // not valid before it was bound for the first time
+}
+
+// Addresses are all that are listened on while the reception is open.
+func (r *Reception) Addresses() []Address {
+	var all []Address
+	for _, l := range r.cfg.Listeners {
+		for _, a := range l.addresses() {
+			if a.address != "" {
+				all = append(all, Address{l.Name, a.transport, r.AddressOf(l.Name, a.transport)})
+			}
+		}
+	}
+	return all
 }
 
 func (r *Reception) wanted() (open bool, changed <-chan struct{}) {

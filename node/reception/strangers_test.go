@@ -63,7 +63,7 @@ func on(address string) Config {
 // take no answer from another.
 func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0"} {
-		port := run(t, on(address), &echo{}).Address("main").Port()
+		port := run(t, on(address), &echo{}).AddressOf("main", TCP).Port()
 		for _, to := range []string{"127.0.0.1", "127.0.0.9"} {
 			c, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr(to), port).String())
 			if err != nil {
@@ -88,7 +88,7 @@ func TestUDPAnswersFromTheAddressThatWasAsked(t *testing.T) {
 // What a stranger still had to say must not turn the FIN into a RST.
 func TestStrangerGetsFIN(t *testing.T) {
 	r := run(t, on("127.0.0.1:0"), &echo{})
-	c, err := net.Dial("tcp", r.Address("main").String())
+	c, err := net.Dial("tcp", r.AddressOf("main", TCP).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,12 +108,12 @@ func TestSlowFrameIsLetGoAndIdleConnectionIsNot(t *testing.T) {
 	cfg := on("127.0.0.1:0")
 	cfg.FrameTime = 200 * time.Millisecond
 	r := run(t, cfg, &echo{})
-	idle, err := net.Dial("tcp", r.Address("main").String())
+	idle, err := net.Dial("tcp", r.AddressOf("main", TCP).String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer idle.Close()
-	slow, err := net.Dial("tcp", r.Address("main").String())
+	slow, err := net.Dial("tcp", r.AddressOf("main", TCP).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestFramesInWorkAreAnsweredAfterClosing(t *testing.T) {
 	for _, network := range []string{"tcp", "udp"} {
 		h := &slowHandler{make(chan struct{}), make(chan struct{})}
 		r := run(t, on("127.0.0.1:0"), h)
-		c, err := net.Dial(network, r.Address("main").String())
+		c, err := net.Dial(network, r.AddressOf("main", TCP).String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestHandlerIsGivenUpAfterDrain(t *testing.T) {
 	cfg := on("127.0.0.1:0")
 	cfg.Drain = 50 * time.Millisecond
 	r := run(t, cfg, h)
-	c, err := net.Dial("tcp", r.Address("main").String())
+	c, err := net.Dial("tcp", r.AddressOf("main", TCP).String())
 	if err != nil {
 		t.Fatal(err)
 	}

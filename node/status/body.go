@@ -38,6 +38,43 @@ type Status struct {
 	DamagedFiles     []string    `json:"damaged_files"`
 	DecisionsUnheld  uint64      `json:"decisions_unflushed"`         // applied, but not flushed here without a gap
 	CertificateWarns float64     `json:"certificate_warning_seconds"` // before its end a certificate is warned of
+
+	Listeners         []Listener         `json:"listeners"`
+	PanelCertificates []PanelCertificate `json:"panel_certificates"` // shown to panels by TLS
+	Strangers         Strangers          `json:"strangers"`
+	Bans              []Ban              `json:"bans"` // the newest 100; /bans has all
+}
+
+// Listener is one address that panels report to; null while it was never bound.
+type Listener struct {
+	Name      string  `json:"name"`
+	Transport string  `json:"transport"` // tcp, udp or tls
+	Address   *string `json:"address"`
+}
+
+// PanelCertificate is one that panels are shown.
+type PanelCertificate struct {
+	File    string   `json:"file"`
+	Names   []string `json:"names"`
+	Expires *string  `json:"expires"`
+}
+
+// Strangers is how much is used, and how much of it by whom nobody knows.
+type Strangers struct {
+	Connections int `json:"connections"` // open
+	Unknown     int `json:"unknown"`     // of them, without a known account so far
+	Known       int `json:"known"`       // addresses of known panels, of the last day or two
+	Banned      int `json:"banned"`      // addresses
+}
+
+// Ban is an address that is refused; an address is an IPv4 address or an IPv6 /64.
+type Ban struct {
+	Address string `json:"address"` // as a network
+	Since   string `json:"since"`
+	Until   string `json:"until"`
+	Why     string `json:"why"`     // the offence that led to it
+	Level   int    `json:"level"`   // 1 for the first; each is four times as long
+	Refused int64  `json:"refused"` // connections since
 }
 
 // Peer is another node as this one sees it.

@@ -1,7 +1,8 @@
 // Package status answers what a machine or a person asks of one node over
 // HTTP: /healthz (alive), /readyz (would acknowledge an alarm now), /metrics
 // and /status. The first two are open; the others are for loopback or for who
-// brings the token. It reads what it is given and changes nothing.
+// brings the token. It reads what it is given and changes nothing, but for /bans:
+// there an operator lifts one.
 package status
 
 import (
@@ -37,6 +38,8 @@ type Parts struct {
 	Gather  prometheus.Gatherer
 	Verdict func() readiness.Verdict // for /readyz, which is asked often
 	Status  func() Status
+	Bans    func() []Ban                // all that are in force
+	Lift    func(netip.Prefix) []string // ends those that it touches and names them
 }
 
 // Server answers the endpoints.
@@ -69,6 +72,8 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.managed(promhttp.HandlerFor(s.parts.Gather, promhttp.HandlerOpts{})))
 	mux.Handle("GET /status", s.managed(http.HandlerFunc(s.status)))
+	mux.Handle("GET /bans", s.managed(http.HandlerFunc(s.bans)))
+	mux.Handle("DELETE /bans", s.managed(http.HandlerFunc(s.lift)))
 	if s.cfg.Profile {
 		runtime.SetMutexProfileFraction(20)
 		runtime.SetBlockProfileRate(int(100 * time.Microsecond))
@@ -135,6 +140,26 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, st)
+}
+
+func (s *Server) bans(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"bans": s.parts.Bans()})
+}
+
+// lift takes ?address=, an address or a network. It is a DELETE so that no page in
+// an operator's browser can ask for it unasked.
+func (s *Server) lift(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("address")
+	network, err := netip.ParsePrefix(text)
+	if a, bad := netip.ParseAddr(text); bad == nil {
+		a = a.Unmap().WithZone("")
+		network, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err != nil {
+		http.Error(w, "address: want an address such as 192.0.2.1 or a network such as 2001:db8::/64", http.StatusBadRequest)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"lifted": s.parts.Lift(network)})
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {

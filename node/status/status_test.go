@@ -1,11 +1,14 @@
 package status
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -213,5 +216,57 @@ func TestWarningsGravestFirst(t *testing.T) {
 	got := warnings(st, all["en"])
 	if len(got) != 2 || !strings.Contains(got[0], "record 23") || !slices.Contains(got[1:], "Central: not yet confirmed: 9 entries behind, for 1 min 39 s.") {
 		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestBansAreListedAndLifted: only by who may, only by DELETE, and what can't be
+// read is refused with what was expected.
+func TestBansAreListedAndLifted(t *testing.T) {
+	var asked []string
+	s, err := New(t.Context(), Config{Listen: "127.0.0.1:0", Token: "t0ken"}, env.Quiet(1), Parts{
+		Bans: func() []Ban { return []Ban{{Address: "192.0.2.1/32", Why: "not_dc09", Level: 1}} },
+		Lift: func(p netip.Prefix) []string { asked = append(asked, p.String()); return []string{} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, row := range []struct {
+		method, query string
+		code          int
+		says          string
+	}{
+		{"GET", "", 200, `"address": "192.0.2.1/32"`},
+		{"DELETE", "?address=192.0.2.1", 200, `"lifted": []`},
+		{"DELETE", "?address=::ffff:192.0.2.2", 200, `"lifted"`},
+		{"DELETE", "?address=2001:db8::/64", 200, `"lifted"`},
+		{"DELETE", "?address=arezzo", 400, "192.0.2.1"},
+		{"DELETE", "", 400, "want an address"},
+		{"POST", "?address=192.0.2.1", 405, ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), row.method, "http://"+s.listener.Addr().String()+"/bans"+row.query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != row.code || !strings.Contains(string(b), row.says) {
+			t.Errorf("%s %s: %d %s, %v; want %d and %q", row.method, row.query, res.StatusCode, b, err, row.code, row.says)
+		}
+	}
+	if want := []string{"192.0.2.1/32", "192.0.2.2/32", "2001:db8::/64"}; !slices.Equal(asked, want) {
+		t.Errorf("lifted %v, want %v", asked, want)
 	}
 }

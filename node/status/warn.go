@@ -58,6 +58,9 @@ func warnings(st Status, w words) []string {
 		say(soon(st, p.CertificateExpires), "warn.peer_certificate", p.Name, w.day(st.Time, p.CertificateExpires))
 	}
 	say(soon(st, st.CertificateExpires), "warn.certificate", w.day(st.Time, st.CertificateExpires))
+	for _, c := range st.PanelCertificates {
+		say(soon(st, c.Expires), "warn.panel_certificate", c.File, w.day(st.Time, c.Expires))
+	}
 	say(st.Disk.FreeShare == nil, "warn.disk_unknown")
 	say(st.Disk.FreeShare != nil && *st.Disk.FreeShare < warnDisk*st.Disk.FloorShare, "warn.disk", w.share(st.Disk.FreeShare), w.share(&st.Disk.FloorShare))
 	say(st.Clock.Offset != nil && abs(*st.Clock.Offset) > warnClock*st.Clock.Bound, "warn.clock", w.offset(st.Clock.Offset), w.duration(&st.Clock.Bound))
