@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"vedetta/wire/dc09"
+	"vedetta/wire/mesh"
 )
 
 // Words of a Verdict: what a frame was answered.
@@ -17,12 +18,13 @@ const (
 
 // Verdict is what the handler says of one frame.
 type Verdict struct {
-	Answer   []byte      // the whole answer; nil is silence
-	Word     string      // one of the Word constants
-	Reason   dc09.Reason // why, in one word
-	Customer string      // whose panel it is; empty when no panel was found
-	Panel    string      // id of the panel
-	Known    bool        // taken as that panel's own: found, opened by its key where it has one, in time
+	Answer   []byte        // the whole answer; nil is silence
+	Word     string        // one of the Word constants
+	Reason   dc09.Reason   // why, in one word
+	Customer string        // whose panel it is; empty when no panel was found
+	Panel    string        // id of the panel
+	Entry    mesh.Position // where the message stands in the journal; zero: it doesn't
+	Known    bool          // taken as that panel's own: found, opened by its key where it has one, in time
 }
 
 // acknowledged tells whether a known panel had its message taken.

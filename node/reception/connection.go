@@ -122,11 +122,11 @@ func (v *visit) late(now time.Time) {
 	switch {
 	case v.ended():
 	case !v.begun.IsZero():
-		v.metrics.refused.WithLabelValues(reasonFrameTime).Inc()
+		v.turnedAway(reasonFrameTime, v.from)
 		v.offend(strangers.HalfFrame, now)
 	case v.guest.Proven() || v.frames > 0:
 	default:
-		v.metrics.refused.WithLabelValues(reasonMute).Inc()
+		v.turnedAway(reasonMute, v.from)
 		v.offend(strangers.Mute, now)
 	}
 }
@@ -203,7 +203,7 @@ func (v *visit) mayHold(size int) bool {
 	grown := size > v.held
 	v.held = size
 	if grown && all > v.cfg.Buffered && !v.guest.Proven() {
-		v.metrics.refused.WithLabelValues(reasonBuffered).Inc()
+		v.turnedAway(reasonBuffered, v.from)
 		return false
 	}
 	return true
@@ -215,7 +215,7 @@ func (v *visit) release() { v.buffered.Add(-int64(v.held)) }
 func (s *session) handshake(c net.Conn, guest *strangers.Guest, from Source) net.Conn {
 	now := time.Now()
 	if !s.guests.Handshake(from.Peer.Addr(), now) {
-		s.metrics.refused.WithLabelValues(reasonHandshakes).Inc()
+		s.turnedAway(reasonHandshakes, from)
 		reset(c)
 		return nil
 	}
@@ -234,11 +234,11 @@ func (s *session) handshake(c net.Conn, guest *strangers.Guest, from Source) net
 		s.refused(&dc09.BadFrame{Reason: dc09.ReasonForeign, Detail: notTLS}, from)
 		s.offend(guest, from, strangers.Foreign, time.Now())
 	case errors.Is(err, context.DeadlineExceeded):
-		s.metrics.refused.WithLabelValues(reasonHandshakeTime).Inc()
+		s.turnedAway(reasonHandshakeTime, from)
 		s.offend(guest, from, strangers.Handshake, time.Now())
 	default:
 		// A panel that doesn't trust us, or speaks only older versions, comes here too.
-		s.metrics.refused.WithLabelValues(reasonHandshake).Inc()
+		s.turnedAway(reasonHandshake, from)
 		s.env.Log.Debug("no TLS", "listener", from.Listener, "error", err)
 		s.offend(guest, from, strangers.BadFrame, time.Now())
 	}
@@ -255,6 +255,12 @@ func (s *session) answer(c net.Conn, answer []byte) error {
 	}
 	_, err := c.Write(answer)
 	return err
+}
+
+// turnedAway counts a connection that was let go without a frame.
+func (s *session) turnedAway(reason dc09.Reason, from Source) {
+	s.metrics.refused.WithLabelValues(string(reason)).Inc()
+	s.attempted(Attempt{From: from, Received: time.Now(), Bad: &dc09.BadFrame{Reason: reason}, Verdict: Verdict{Word: WordSilence, Reason: reason}})
 }
 
 // refused counts bytes that were no frame.

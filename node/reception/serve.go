@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"vedetta/wire/dc09"
 )
 
 // session is one time of being open.
@@ -142,7 +144,7 @@ func (s *session) accept(stop context.Context, one socket) error {
 			out.Close()
 		}
 		if guest == nil {
-			s.metrics.refused.WithLabelValues(string(why)).Inc()
+			s.turnedAway(dc09.Reason(why), Source{Transport: one.transport, Listener: one.listener, Peer: peer})
 			reset(c)
 			continue
 		}
