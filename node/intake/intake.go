@@ -125,7 +125,7 @@ func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Sourc
 	if v.label == "ack" {
 		in.seconds.Observe(time.Since(began).Seconds())
 	}
-	out := reception.Verdict{Answer: v.answer, Word: v.label, Reason: v.reason}
+	out := reception.Verdict{Answer: v.answer, Word: v.label, Reason: v.reason, Entry: a.entry}
 	if a.match.Panel != nil {
 		out.Customer, out.Panel = a.match.Customer.Doc.ID, a.match.Panel.ID
 		out.Known = v.label == "ack" || v.reason == dc09.ReasonUnknownToken || v.reason == dc09.ReasonNotDurable
@@ -147,6 +147,8 @@ type arrival struct {
 	key     *dc09.Cipher // that opened it, nil when it was plain
 	ring    string       // which key that was: entry.KeyNext and the like
 	taken   bool         // the first message under the next key
+
+	entry mesh.Position // where it was journaled; zero: it wasn't
 }
 
 // judge says what a frame is answered, and fills in a. The plaintext lies in buf.

@@ -21,6 +21,7 @@ func (in *Intake) store(ctx context.Context, a *arrival, answer entry.Answer, re
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
 	defer cancel()
 	pos, ok := in.journal(ctx, in.message(a, answer, reason), a.match)
+	a.entry = pos
 	switch {
 	case !ok:
 		return false

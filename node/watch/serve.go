@@ -170,10 +170,7 @@ func (w *Watch) subject(ask wire.Ask) (subject, func(string, dc09.Frame) (roster
 	if c, ok := snap.Customer(ask.Customer); ok {
 		if p, ok := c.Panel(ask.Panel); ok {
 			s.match = roster.Match{Customer: c, Panel: p}
-			s.keys = ciphers(s.match)
-			if !weak(p.Key) {
-				s.strong = s.keys
-			}
+			s.keys, s.strong = ciphers(p, time.Now())
 		}
 	}
 	return s, func(listener string, f dc09.Frame) (roster.Match, roster.Kind) {

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"vedetta/node/reception"
 	"vedetta/node/roster"
 	"vedetta/wire/dc09"
+	"vedetta/wire/event"
+	doc "vedetta/wire/roster"
 	"vedetta/wire/seal"
 	wire "vedetta/wire/watch"
 )
@@ -35,10 +36,15 @@ func (w *Watch) show(k *kept, s subject, find func(string, dc09.Frame) (roster.M
 		b := bytesOf(string(k.verdict.Answer))
 		a.Answered = &b
 	}
+	if !k.verdict.Entry.IsZero() {
+		place := k.verdict.Entry.String()
+		a.Entry = &place
+	}
 	a.Evidence = evidence(k, r)
 	if s.ask.All && relation != wire.Own { // the panel that it does name, if any
 		if m, kind := find(k.from.Listener, r.Frame); r.isFrame && kind == roster.Found {
-			s.match, s.keys = m, ciphers(m)
+			s.match = m
+			s.keys, _ = ciphers(m.Panel, k.at)
 		}
 	}
 	if r.isFrame {
@@ -68,13 +74,14 @@ func (s subject) decode(a *wire.Attempt, k *kept, r reading, withheld bool) *wir
 		return d
 	}
 	d.Quirks = quirks(f.Quirks | content.Quirks)
-	data := text(content.Data)
+	data := event.Text(content.Data)
 	d.Data = &data
 	for _, x := range content.XData {
-		d.XData = append(d.XData, text(x))
+		d.XData = append(d.XData, event.Text(x))
 	}
 	if content.Stamp == dc09.StampGood {
-		at, off := wire.Time(content.Time), content.Time.Sub(k.at.Truncate(time.Second)).Seconds()
+		said := panelTime(s.match.Panel, content.Time)
+		at, off := wire.Time(said), said.Sub(k.at.Truncate(time.Second)).Seconds()
 		d.Timestamp, a.Evidence.ClockSeconds = &at, &off
 	}
 	return d
@@ -102,7 +109,7 @@ func (s subject) aboutKey(a *wire.Attempt, r reading, content *dc09.Content, ope
 	if *opened {
 		return
 	}
-	for _, m := range misreadings(s.match.Panel.Key) {
+	for _, m := range append(misreadings(s.match.Panel.Key), misreadings(s.match.Panel.Settings().NextKey)...) {
 		if c, err := dc09.NewCipher(m.key); err == nil && r.opens([]*dc09.Cipher{c}) != nil {
 			e.KeyAs = &m.as
 			return
@@ -200,14 +207,37 @@ func check(customer seal.Key, key []byte) string {
 	return strings.ToUpper(hex.EncodeToString(customer.Index("panel key check", string(key))[:2]))
 }
 
-func ciphers(m roster.Match) []*dc09.Cipher {
-	var out []*dc09.Cipher
-	if m.Panel != nil && len(m.Panel.Key) > 0 {
-		if c, err := dc09.NewCipher(m.Panel.Key); err == nil {
-			out = append(out, c)
+// ciphers are the panel's keys, those of its ring too; strong are those that
+// nobody else is likely to have.
+func ciphers(p *doc.Panel, now time.Time) (all, strong []*dc09.Cipher) {
+	set := p.Settings()
+	list := [][]byte{p.Key, set.NextKey}
+	if now.UnixMilli() < set.PreviousUntilMs {
+		list = append(list, set.PreviousKey)
+	}
+	for _, key := range list {
+		c, err := dc09.NewCipher(key)
+		if err != nil { // none
+			continue
+		}
+		all = append(all, c)
+		if !weak(key) {
+			strong = append(strong, c)
 		}
 	}
-	return out
+	return all, strong
+}
+
+// panelTime is the time that a panel means: UTC, or its premises' when it is set so.
+func panelTime(p *doc.Panel, t time.Time) time.Time {
+	if p == nil || !p.Settings().LocalTime {
+		return t
+	}
+	zone, err := time.LoadLocation(p.TimeZone)
+	if err != nil {
+		return t
+	}
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, zone).UTC()
 }
 
 func quirks(q dc09.Quirk) []string {
@@ -247,18 +277,6 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// text is a panel's bytes as text: UTF-8, or Latin-1 as most of Windows-1252.
-func text(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c)
-	}
-	return string(runes)
 }
 
 var _ reception.Observer = (*Watch)(nil)

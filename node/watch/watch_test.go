@@ -207,7 +207,7 @@ func TestRetention(t *testing.T) {
 		if got := look(ctx, t, w, mine).kept(t); len(got) != 1 {
 			t.Errorf("%d are left after 14 minutes, want 1", len(got))
 		}
-		time.Sleep(time.Minute + expireEvery)
+		time.Sleep(time.Minute + expireEvery + time.Second)
 		if w.mu.Lock(); w.known.all.Len() != 0 || w.known.held != 0 {
 			t.Error("kept for longer than 15 minutes")
 		}
