@@ -33,6 +33,7 @@ import (
 	"vedetta/central/premises"
 	"vedetta/central/reconcile"
 	"vedetta/central/store"
+	"vedetta/central/watch"
 	"vedetta/central/web"
 	"vedetta/cluster/config"
 	"vedetta/cluster/daemon"
@@ -99,6 +100,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return err
 	}
+	watching := watch.New(watch.Config{AllowPrivate: cfg.Channel.AllowPrivate}, nodes, events, e.Split("watch"))
 	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, accounts, events, owned, nodes, e.Split("portal").Log)
 	if err != nil {
 		return err
@@ -123,7 +125,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", site)
-	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker, Discovery: strangers}, e.Split("api").Log).Handler())
+	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker, Discovery: strangers, Watch: watching, Client: proxies.Client}, e.Split("api").Log).Handler())
 	h.open(mux)
 
 	g, ctx := errgroup.WithContext(ctx)

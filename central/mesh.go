@@ -92,6 +92,15 @@ func (m *mesh) OpenFeed(ctx context.Context) (io.ReadWriteCloser, error) {
 	return nil, errors.Join(errs...)
 }
 
+// OpenWatch opens a watch at one node.
+func (m *mesh) OpenWatch(ctx context.Context, node string) (io.ReadWriteCloser, error) {
+	s, err := m.client.Open(ctx, node, link.PurposeWatch)
+	if err != nil {
+		return nil, err
+	}
+	return &feed{s, func() {}}, nil
+}
+
 // avoid lets the next feed begin with another node than the one that ended.
 func (m *mesh) avoid(node string) {
 	m.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/keys"
 	"vedetta/central/premises"
+	"vedetta/central/watch"
 )
 
 type reader[T any] func(ctx context.Context, customer string, q history.Query) (history.Page[T], error)
@@ -104,6 +105,9 @@ func refuse(w http.ResponseWriter, err error) bool {
 	case errors.Is(err, errOtherBody):
 		t.Status = http.StatusUnprocessableEntity
 		t.Errors.Add("Idempotency-Key", "key_reused")
+	case errors.Is(err, watch.ErrBusy):
+		w.Header().Set("Retry-After", "5")
+		t.Status = http.StatusTooManyRequests
 	case errors.Is(err, keys.ErrMissing), errors.Is(err, keys.ErrUnknown):
 		w.Header().Set("Retry-After", "5")
 		t.Status, t.Detail = http.StatusServiceUnavailable, "the keys for this are missing for now; alarms are not affected"

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ import (
 	"vedetta/central/keys"
 	"vedetta/central/premises"
 	"vedetta/central/store"
+	"vedetta/central/watch"
 	"vedetta/central/web"
 )
 
@@ -62,6 +64,8 @@ type Parts struct {
 	Cases    Cases
 
 	Discovery *discovery.Discovery
+	Watch     *watch.Watch
+	Client    func(*http.Request) netip.Addr // address that a request comes from
 }
 
 // API answers below /api/.
@@ -77,11 +81,13 @@ type API struct {
 	routes   []string
 
 	discovery *discovery.Discovery
+	watch     *watch.Watch
+	client    func(*http.Request) netip.Addr
 }
 
 // New makes the handler.
 func New(cfg Config, p Parts, log *slog.Logger) *API {
-	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, log: log}
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, watch: p.Watch, client: p.Client, log: log}
 }
 
 // handler answers a request of a known caller.
@@ -103,8 +109,11 @@ func (a *API) Handler() http.Handler {
 	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}/adopt", map[string]handler{"POST": a.adopt})
 	a.operatorRoute(mux, "/api/v1/adoptions/{id}", map[string]handler{"GET": a.adoption})
 	a.operatorRoute(mux, "/api/v1/customers", map[string]handler{"GET": a.listCustomers})
+	a.route(mux, "/api/v1/panels/{id}/attempts", map[string]handler{"GET": a.attempts})
+	a.route(mux, "/api/v1/panels/{id}/attempts/stream", map[string]handler{"GET": a.followAttempts})
+	a.operatorRoute(mux, "/api/v1/attempts", map[string]handler{"GET": a.allAttempts})
+	a.operatorRoute(mux, "/api/v1/attempts/stream", map[string]handler{"GET": a.followAllAttempts})
 	serve(a, mux, a.panels())
-	a.route(mux, "/api/v1/panels/{id}/promote-key", map[string]handler{"POST": a.promoteKey})
 	serve(a, mux, a.contacts())
 	serve(a, mux, a.rules())
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {

@@ -82,23 +82,11 @@ func (m *Mesh) Ask(_ context.Context, node, method string, request []byte) ([]by
 		if !ok {
 			continue
 		}
-		sum := DocumentSum{Revision: d.Revision}
-		var all []byte
-		for part := 0; part <= len(m.parts[c]); part++ {
-			if part > 0 {
-				d = m.parts[c][part]
-			}
-			plain, err := seal.OpenColumn(m.keys[c], "roster", d.Sealed)
-			if err != nil {
-				return nil, err
-			}
-			sum.Revision, sum.Digest = max(sum.Revision, d.Revision), premises.Digest(m.keys[c], plain)
-			all = append(fmt.Appendf(all, "%d ", part), sum.Digest...)
+		plain, err := seal.OpenColumn(m.keys[c], "roster", d.Sealed)
+		if err != nil {
+			return nil, err
 		}
-		if len(m.parts[c]) > 0 {
-			sum.Digest = premises.Digest(m.keys[c], all)
-		}
-		a.Documents[c] = sum
+		a.Documents[c] = DocumentSum{d.Revision, premises.Digest(m.keys[c], plain)}
 	}
 	if m.twist != nil {
 		m.twist(node, &a)

@@ -14,6 +14,7 @@ import (
 	"vedetta/central/keys"
 	"vedetta/central/premises"
 	"vedetta/central/store"
+	"vedetta/central/watch"
 	"vedetta/cluster/env"
 	"vedetta/wire/roster"
 )
@@ -48,6 +49,7 @@ type Service struct {
 	Ingest    *ingest.Ingest
 	Discovery *discovery.Discovery
 	Accounts  *account.Accounts
+	Watch     *watch.Watch
 }
 
 // NewService opens an empty store and fills in one customer.
@@ -78,6 +80,7 @@ func (s *Service) Open(t testing.TB) {
 	s.Premises = premises.New(premises.Config{}, s.DB, s.Ring)
 	s.Publisher = premises.NewPublisher(s.Premises, s.Mesh, e)
 	s.History = history.New(s.DB, s.Ring)
+	s.Watch = watch.New(watch.Config{AllowPrivate: true}, s.Mesh, s.History, e)
 	s.Discovery = discovery.New(s.DB, s.Ring, s.Premises, s.Mesh, e)
 	s.Ingest = ingest.New(s.DB, s.Ring, s.History.Hub, s.Premises, s.Discovery, e)
 }

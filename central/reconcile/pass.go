@@ -11,6 +11,7 @@ import (
 	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/wire/mesh"
+	"vedetta/wire/roster"
 )
 
 // Limits of one pass, so that it ends however much there is; the next goes on.
@@ -183,11 +184,19 @@ func (p *pass) customers() ([]string, error) {
 // roster is what central wants of a customer; not ok while it is being made or
 // its keys are gone.
 func (p *pass) roster(customer string) (Roster, bool) {
-	revision, digest, err := p.r.owned.Wanted(p.ctx, customer)
+	k, err := p.r.ring.Of(customer)
+	if err != nil {
+		return Roster{}, false
+	}
+	doc, revision, err := p.r.owned.Document(p.ctx, customer)
 	if err != nil || revision == 0 {
 		return Roster{}, false
 	}
-	return Roster{customer, revision, digest}, true
+	plain, err := roster.Marshal(doc)
+	if err != nil {
+		return Roster{}, false
+	}
+	return Roster{customer, revision, premises.Digest(k, plain)}, true
 }
 
 // index brings the index of decisions up to date and looks at what they bear on.

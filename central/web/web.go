@@ -131,6 +131,12 @@ func (s *Stream) Send(id int64, name string, data []byte) error {
 	return s.write("id: %d\nevent: %s\ndata: %s\n\n", id, name, data)
 }
 
+// Tell writes one event that can't be come back to; data must not hold line
+// breaks.
+func (s *Stream) Tell(name string, data []byte) error {
+	return s.write("event: %s\ndata: %s\n\n", name, data)
+}
+
 // Alive writes a comment; the first also tells how soon to come back.
 func (s *Stream) Alive() error { return s.write("retry: 1000\n: alive\n\n") }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"vedetta/node/agreement"
 	"vedetta/wire/mesh"
@@ -83,42 +81,21 @@ func (u *Uplink) Marks(_ context.Context, req []byte) ([]byte, error) {
 		out.Origins[o] = m
 	}
 	for _, c := range in.Customers {
-		if list := u.agreement.Roster(c); list != nil {
-			out.Documents[c] = u.documentMark(c, list)
+		if d, ok := u.agreement.Document(c); ok {
+			out.Documents[c] = documentMark{d.Revision, u.digest(c, d)}
 		}
 	}
 	return json.Marshal(out)
 }
 
-// documentMark is the newest revision among a customer's parts and the digest
-// of all: of the only one's text, or of the parts' digests in their order.
-func (u *Uplink) documentMark(customer string, list map[int]agreement.Document) documentMark {
-	var m documentMark
+func (u *Uplink) digest(customer string, d agreement.Document) []byte {
 	k, state := u.agreement.CustomerKey(customer)
-	var all []byte
-	for _, part := range slices.Sorted(maps.Keys(list)) {
-		d := list[part]
-		m.Revision = max(m.Revision, d.Revision)
-		if state != agreement.KeyPresent {
-			continue
-		}
-		plain, err := seal.OpenColumn(k, documentPurpose, d.Sealed)
-		if err != nil {
-			state = agreement.KeyUnknown
-			continue
-		}
-		digest := k.Index(digestPurpose, string(plain))
-		if len(list) == 1 {
-			all = digest
-			continue
-		}
-		all = append(fmt.Appendf(all, "%d ", part), digest...)
+	if state != agreement.KeyPresent {
+		return nil
 	}
-	if state == agreement.KeyPresent {
-		m.Digest = all
-		if len(list) > 1 {
-			m.Digest = k.Index(digestPurpose, string(all))
-		}
+	plain, err := seal.OpenColumn(k, documentPurpose, d.Sealed)
+	if err != nil {
+		return nil
 	}
-	return m
+	return k.Index(digestPurpose, string(plain))
 }
