@@ -127,6 +127,28 @@ func TestRule05_WhoHasLostSomethingIsNotCounted(t *testing.T) {
 	}
 }
 
+// A disk that another has come in place of makes nothing durable any more,
+// though its replacement isn't admitted yet; what was durable stays so.
+func TestRule28_ALostDisksMarksCountNoMore(t *testing.T) {
+	q := NewQuorum()
+	q.Configure([]string{"A", "B", "C"}, []Member{{"a", "da", "A"}, {"b", "db", "B"}, {"c", "dc", "C"}})
+	q.Note("a", "da", origin, 9)
+	q.Note("b", "db", origin, 4)
+	q.Lost("a", "da")
+	q.Note("b", "db", origin, 7) // alone now
+	if got := q.Durable(origin); got != 4 {
+		t.Errorf("durable up to %d, want 4: what only B and a lost disk had flushed", got)
+	}
+	q.Note("c", "dc", origin, 6)
+	if got := q.Durable(origin); got != 6 {
+		t.Errorf("durable up to %d, want 6: B and C have it", got)
+	}
+	q.Note("a", "da", origin, 9) // found again, and put back
+	if got := q.Durable(origin); got != 7 {
+		t.Errorf("durable up to %d, want 7: A has its disk again", got)
+	}
+}
+
 func records(t interface{ Fatal(...any) }, count int) []mesh.Record {
 	var prev mesh.Hash
 	var all []mesh.Record

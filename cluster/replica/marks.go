@@ -120,6 +120,9 @@ func (r *Replica) note(p *peer, session int, m message, first bool) bool {
 		return false
 	}
 	if p.disk != m.disk {
+		if p.disk != "" {
+			r.quorum.Lost(p.name, p.disk)
+		}
 		p.disk, p.marks = m.disk, map[mesh.Origin]uint64{}
 	}
 	if m.table {

@@ -75,6 +75,11 @@ func (q *Quorum) Note(node, disk string, o mesh.Origin, mark uint64) (moved []me
 	return moved, fell
 }
 
+// Lost forgets the marks of a disk that another has come in place of: what it
+// had flushed is gone, so it makes nothing durable from now on. What it has
+// made durable before stays so. Should it come back, it announces its marks anew.
+func (q *Quorum) Lost(node, disk string) { delete(q.peers, nodeDisk{node, disk}) }
+
 // Owe says that a node's disk once announced mark, in an earlier process of
 // ours; it reports whether the node has less now.
 func (q *Quorum) Owe(node, disk string, o mesh.Origin, mark uint64) bool {
