@@ -13,6 +13,7 @@ import (
 
 // disk is what a node keeps when its process dies: only what was flushed.
 type disk struct {
+	id           string
 	incarnations uint64
 	random       uint64                        // bits of the last incarnation
 	records      map[mesh.Origin][]mesh.Record // flushed, without a gap, from number 1

@@ -1,6 +1,11 @@
 package sim
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"vedetta/wire/mesh"
+)
 
 // failpoint kills or holds a process between two steps of an alarm's life.
 func (w *World) failpoint(p *process, where string) {
@@ -8,6 +13,10 @@ func (w *World) failpoint(p *process, where string) {
 		return
 	}
 	w.rare["fault at: "+where]++
+	if w.chance(5) {
+		w.loseDisk(p.node)
+		return
+	}
 	if w.chance(2) {
 		w.crash(p.node)
 		return
@@ -34,7 +43,7 @@ func (w *World) misfortune() {
 		return
 	}
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	switch w.rng.IntN(7) {
+	switch w.rng.IntN(8) {
 	case 0:
 		w.crash(n)
 	case 1:
@@ -61,12 +70,43 @@ func (w *World) misfortune() {
 			w.rare["cut one way"]++
 			w.cut(n, other, false)
 		}
+	case 7:
+		w.loseDisk(n)
 	case 6:
 		pr := w.providers[[]string{"email", "webhook"}[w.rng.IntN(2)]]
 		pr.mode = mode(1 + w.rng.IntN(3))
 		w.after(w.between(time.Second, 10*time.Second), nil, func() { pr.mode = modeGood })
 	}
 	w.after(w.between(500*time.Millisecond, 6*time.Second), nil, w.misfortune)
+}
+
+// loseDisk takes a node's disk away and lets it come back with an empty one. No
+// mesh bears a second loss before the first was made good, so none is made.
+func (w *World) loseDisk(n *node) {
+	if !w.madeGood || n.proc == nil {
+		return
+	}
+	w.madeGood = false
+	w.rare["disk lost"]++
+	n.kill()
+	w.disks++
+	n.lost = append(n.lost, n.disk)
+	n.disk = &disk{id: fmt.Sprintf("%s-%d", n.name, w.disks+1), records: map[mesh.Origin][]mesh.Record{}}
+	w.note("disk of %s lost\n", n.name)
+	w.after(w.between(0, 8*time.Second), nil, func() { n.start(w) })
+}
+
+// makeGood looks whether every disk counts and holds what the others hold.
+func (w *World) makeGood() {
+	level := true
+	for _, n := range w.nodes {
+		level = level && n.proc != nil && w.log.counts(n)
+		for o := range union(w.nodes[0].disk.records, n.disk.records) {
+			level = level && len(w.nodes[0].disk.records[o]) == len(n.disk.records[o])
+		}
+	}
+	w.madeGood = w.madeGood || level
+	w.after(100*time.Millisecond, nil, w.makeGood)
 }
 
 func (w *World) cut(a, b *node, both bool) {

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"vedetta/node/agreement"
 	"vedetta/wire/decision"
@@ -19,16 +20,26 @@ func (w *World) broken(format string, args ...any) {
 // decided checks that what is decided is durable (rule 6).
 func (w *World) decided(d decision.Decide) {
 	for _, v := range d.Entries {
-		if have := w.holding(v.Entry); have <= len(w.nodes)/2 {
+		if have := w.holding(nil, v.Entry); have <= len(w.nodes)/2 {
 			w.broken("entry %s is decided, and %d of %d disks hold it", v.Entry, have, len(w.nodes))
 		}
 	}
 }
 
-// holding is how many disks hold an entry.
-func (w *World) holding(pos mesh.Position) (have int) {
+// holding is how many sites have flushed an entry, as far as p can know it: a
+// disk that was lost counts until p has heard of the one that came instead;
+// without p, for good.
+func (w *World) holding(p *process, pos mesh.Position) (have int) {
+	flushed := func(d *disk) bool { return d != nil && uint64(len(d.records[pos.Origin])) >= pos.Number }
 	for _, n := range w.nodes {
-		if uint64(len(n.disk.records[pos.Origin])) >= pos.Number {
+		switch {
+		case flushed(n.disk):
+			have++
+		case p == nil:
+			if slices.ContainsFunc(n.lost, flushed) {
+				have++
+			}
+		case p.disks[n] != n.disk.id && slices.ContainsFunc(n.lost, func(d *disk) bool { return d.id == p.disks[n] && flushed(d) }):
 			have++
 		}
 	}

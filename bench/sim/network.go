@@ -107,10 +107,17 @@ func (n *network) hangUp(a, b *node, c *conn) {
 	delete(n.conns, pair{b, a})
 }
 
-// reaches tells whether a process has a majority of sites, itself among them.
+// reaches tells whether a process has a majority of the nodes whose disk counts,
+// itself among them.
 func (n *network) reaches(p *process) bool {
 	count := 0
+	if !n.w.log.counts(p.node) {
+		return false
+	}
 	for _, to := range n.w.nodes {
+		if !n.w.log.counts(to) {
+			continue
+		}
 		if to == p.node || n.connected(p, to) != nil && !n.cut[pair{p.node, to}] && !n.cut[pair{to, p.node}] && !to.proc.held {
 			count++
 		}

@@ -21,6 +21,7 @@ type meshOrigin = mesh.Origin
 type node struct {
 	name string
 	disk *disk
+	lost []*disk
 	proc *process
 }
 
@@ -37,10 +38,13 @@ type process struct {
 	journal   *journalOf
 	fsm       *agreement.FSM
 	ticked    time.Time
-	assigning bool
+	assigning bool // an Assign is under way
+	admitting bool // an Admit is
 
 	// replication
 	quorum   *replica.Quorum
+	members  []replica.Member
+	disks    map[*node]string // as peers said last
 	reorder  map[mesh.Origin]*replica.Reorder
 	under    map[mesh.Origin]int // submissions under way
 	marks    map[*node]map[mesh.Origin]uint64
@@ -74,7 +78,7 @@ func (n *node) start(w *World) {
 		self:   mesh.Origin{Node: n.name, Incarnation: n.disk.incarnations, Random: n.disk.random},
 		quorum: replica.NewQuorum(), reorder: map[mesh.Origin]*replica.Reorder{}, under: map[mesh.Origin]int{},
 		marks: map[*node]map[mesh.Origin]uint64{}, pulling: map[mesh.Origin]bool{}, waiting: map[mesh.Position]func(){},
-		copies: alerting.NewCopies(), abandoned: map[string]bool{}, orphans: map[string]time.Time{},
+		disks: map[*node]string{}, copies: alerting.NewCopies(), abandoned: map[string]bool{}, orphans: map[string]time.Time{},
 		ledger: attempt.NewLedger(), slots: map[string]int{"email": 3, "webhook": 3}, resolving: map[attempt.Key]bool{},
 	}
 	p.journal = &journalOf{p: p, own: p.self, parked: map[mesh.Origin]map[uint64]mesh.Record{}}
@@ -90,20 +94,29 @@ func (n *node) start(w *World) {
 	}
 	n.proc = p
 	w.note("start %s\n", p)
-	var members []replica.Member
-	for _, other := range w.nodes {
-		members = append(members, replica.Member{Node: other.name, Disk: other.name + "-disk", Site: other.name})
-	}
-	p.quorum.Configure(w.names, members)
 	for _, o := range sortedOrigins(n.disk.records) {
 		mark, _ := n.disk.mark(o)
-		p.quorum.Note(n.name, n.name+"-disk", o, mark)
+		p.quorum.Note(n.name, n.disk.id, o, mark)
 	}
+	p.configure()
 	w.log.beat(p)
 	p.tables()
 	p.renew()
 	p.decideLoop()
 	p.dueLoop()
+}
+
+// configure has the quorum count the disks that are committed to count.
+func (p *process) configure() {
+	v := p.fsm.View()
+	var members []replica.Member
+	for _, m := range v.Members() {
+		members = append(members, replica.Member{Node: m.Node, Disk: m.Disk, Site: m.Site})
+	}
+	if !slices.Equal(members, p.members) {
+		p.members = members
+		p.counted(p.quorum.Configure(v.Sites(), members), false)
+	}
 }
 
 // kill ends the process; what was not flushed is gone.

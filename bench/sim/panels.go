@@ -81,7 +81,7 @@ func (p *process) receive(m *message) {
 			p.w.rare["durable too late for its acknowledgement"]++
 			return // rule 8
 		}
-		p.w.acknowledged(m, pos)
+		p.w.acknowledged(p, m, pos)
 	}
 	pos = p.journal.append(m.panel.shard, m.identity, b, func(err error) {
 		if err == nil && p.w.plant == PlantAckBeforeQuorum {
@@ -94,8 +94,8 @@ func (p *process) receive(m *message) {
 }
 
 // acknowledged is an acknowledgement leaving for the panel; it may get lost.
-func (w *World) acknowledged(m *message, pos mesh.Position) {
-	if have := w.holding(pos); have <= len(w.nodes)/2 {
+func (w *World) acknowledged(p *process, m *message, pos mesh.Position) {
+	if have := w.holding(p, pos); have <= len(w.nodes)/2 {
 		w.broken("message %d was acknowledged as %s, which %d of %d disks hold", m.id, pos, have, len(w.nodes))
 	}
 	m.acked = true

@@ -1,14 +1,21 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"vedetta/cluster/consensus"
+	"vedetta/cluster/replica"
 	"vedetta/node/agreement"
 	"vedetta/node/leadership"
+	"vedetta/node/membership"
 	"vedetta/wire/decision"
 )
 
@@ -21,6 +28,15 @@ type log struct {
 	leader   *process
 	elected  time.Time
 	assigner *leadership.Assigner
+	members  map[string]string  // node -> disk that counts, as committed
+	servers  []consensus.Server // of Raft
+}
+
+// counts tells whether a node's present disk is a member and has its vote. A
+// disk that was made a member a moment ago and has no vote yet counts for
+// nothing here: that is less than Raft and the replicas would grant it.
+func (l *log) counts(n *node) bool {
+	return l.members[n.name] == n.disk.id && slices.Contains(l.servers, consensus.Server{Node: n.name, Disk: n.disk.id, Voter: true})
 }
 
 // heartbeat is how often leaders speak, and how soon one is missed.
@@ -61,6 +77,7 @@ func (l *log) beat(p *process) {
 			p.propose(decision.Tick{Now: l.w.now.UnixMilli()}, func(agreement.Result, error) {})
 		}
 		l.assign(p, v)
+		l.replace(p, v)
 	}
 	l.w.after(heartbeat, p, func() { l.beat(p) })
 }
@@ -91,6 +108,46 @@ func (l *log) assign(p *process, v *agreement.View) {
 	}
 	p.assigning = true
 	p.propose(decision.Assign{Shards: moves}, func(agreement.Result, error) { p.assigning = false })
+}
+
+// replace takes the next step of giving an emptied node its place again (rule 28).
+func (l *log) replace(p *process, v *agreement.View) {
+	if v.Generation() == 0 || p.admitting {
+		return
+	}
+	f := membership.Facts{Members: v.Members(), Servers: l.servers}
+	for _, n := range l.w.nodes {
+		if n == p.node || l.w.net.connected(p, n) == nil || p.disks[n] == "" {
+			continue
+		}
+		peer := replica.PeerStatus{Name: n.name, Site: n.name, Disk: p.disks[n], Connected: true, Counted: p.quorum.Counted(n.name, p.disks[n])}
+		for _, o := range sortedOrigins(union(p.disk.records, n.disk.records)) {
+			switch ours, theirs := uint64(len(p.disk.records[o])), p.marks[n][o]; {
+			case ours > theirs:
+				peer.Behind += ours - theirs
+			case theirs > ours:
+				peer.Ahead += theirs - ours
+			}
+		}
+		f.Peers = append(f.Peers, peer)
+	}
+	switch a := membership.Next(f); {
+	case a.Add != "":
+		node, disk, _ := strings.Cut(a.Add, "/")
+		l.servers = append(slices.Clone(l.servers), consensus.Server{Node: node, Disk: disk})
+	case a.Admit != nil:
+		p.admitting = true
+		p.propose(decision.Admit{Member: *a.Admit}, func(agreement.Result, error) { p.admitting = false })
+	case a.Replace[1] != "":
+		var servers []consensus.Server
+		for _, s := range l.servers {
+			if s.ID() != a.Replace[0] {
+				s.Voter = s.Voter || s.ID() == a.Replace[1]
+				servers = append(servers, s)
+			}
+		}
+		l.servers = servers
+	}
 }
 
 // proposal is one command on its way, under one id over all repetitions.
@@ -160,8 +217,12 @@ func (l *log) offer(at, from *process, q *proposal) {
 			l.w.rare["command of a lost leader committed"]++
 		}
 		l.commands = append(l.commands, q.command)
-		if d, ok := q.body.(decision.Decide); ok {
-			l.w.decided(d)
+		switch b := q.body.(type) {
+		case decision.Decide:
+			l.w.decided(b)
+		case decision.Admit:
+			l.members[b.Member.Node] = b.Member.Disk
+			l.w.rare["emptied disk admitted"]++
 		}
 		if led {
 			l.w.after(0, at, func() { l.tell(at) })
@@ -182,6 +243,7 @@ func (p *process) look(q *proposal) {
 
 // learn applies what is committed up to an index.
 func (p *process) learn(n uint64) {
+	p.install(n)
 	for i := p.fsm.View().Index(); i < n; i = p.fsm.View().Index() {
 		out := p.fsm.Apply(&raft.Log{Index: i + 1, Type: raft.LogCommand, Data: p.w.log.commands[i]})
 		if err, bad := out.(error); bad {
@@ -189,7 +251,22 @@ func (p *process) learn(n uint64) {
 			return
 		}
 	}
+	p.configure()
 	if p.fsm.View().Index() >= p.disk.index+40 {
 		p.snapshot()
 	}
+}
+
+// install takes the leader's snapshot when the log it lacks is no longer there.
+// Decisions before it come by catch-up only (rule 16).
+func (p *process) install(n uint64) {
+	l := p.w.log.leader
+	if l == nil || l == p || n < p.fsm.View().Index()+50 || l.disk.index <= p.fsm.View().Index() {
+		return
+	}
+	p.w.rare["snapshot installed"]++
+	if err := p.fsm.Restore(io.NopCloser(bytes.NewReader(l.disk.snapshot))); err != nil {
+		p.w.broken("%s can't install the snapshot of %s: %v", p, l, err)
+	}
+	p.configure()
 }

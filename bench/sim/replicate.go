@@ -58,9 +58,12 @@ func (p *process) flushed(moved []mesh.Origin) {
 	for _, o := range moved {
 		n, h := p.disk.mark(o)
 		marks = append(marks, mark{o, n, h})
-		p.counted(p.quorum.Note(p.node.name, p.node.name+"-disk", o, n))
+		p.counted(p.quorum.Note(p.node.name, p.disk.id, o, n))
 	}
 	p.tell(marks)
+	if p.w.chance(20) { // there are many
+		p.w.failpoint(p, "flushed and told, perhaps nowhere else")
+	}
 }
 
 type mark struct {
@@ -79,7 +82,7 @@ func (p *process) tell(marks []mark) {
 
 func (p *process) tellOne(to *node, marks []mark) {
 	if q := to.proc; q != nil && len(marks) > 0 {
-		p.w.net.send(p, to, func() { q.heard(p.node, marks) })
+		p.w.net.send(p, to, func() { q.heard(p.node, p.disk.id, marks) })
 	}
 }
 
@@ -104,7 +107,13 @@ func (p *process) connected(to *node) {
 }
 
 // heard takes a peer's marks, and compares histories where both have the number.
-func (p *process) heard(from *node, marks []mark) {
+func (p *process) heard(from *node, disk string, marks []mark) {
+	if p.disks[from] != disk {
+		if p.disks[from] != "" {
+			p.quorum.Lost(from.name, p.disks[from])
+		}
+		p.disks[from], p.marks[from] = disk, nil
+	}
 	if p.marks[from] == nil {
 		p.marks[from] = map[mesh.Origin]uint64{}
 	}
@@ -113,7 +122,7 @@ func (p *process) heard(from *node, marks []mark) {
 			p.w.broken("%s and %s have different histories of %s at %d", p, from.name, m.origin, m.number)
 		}
 		p.marks[from][m.origin] = m.number
-		moved, fell := p.quorum.Note(from.name, from.name+"-disk", m.origin, m.number)
+		moved, fell := p.quorum.Note(from.name, disk, m.origin, m.number)
 		if fell && from.proc != nil && p.w.net.connected(p, from) != nil {
 			p.w.rare["mark told out of order"]++
 		}
@@ -126,7 +135,7 @@ func (p *process) heard(from *node, marks []mark) {
 func (p *process) counted(moved []mesh.Origin, _ bool) {
 	for _, o := range moved {
 		n := p.quorum.Durable(o)
-		if have := p.w.holding(mesh.Position{Origin: o, Number: n}); have <= len(p.w.nodes)/2 {
+		if have := p.w.holding(p, mesh.Position{Origin: o, Number: n}); have <= len(p.w.nodes)/2 {
 			p.w.broken("%s calls %s durable up to %d, which %d of %d disks hold", p, o, n, have, len(p.w.nodes))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"vedetta/cluster/consensus"
 	"vedetta/node/agreement"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
@@ -67,14 +68,16 @@ type World struct {
 	plant     Plant
 	quiet     bool
 	resting   bool
+	disks     int  // lost so far
+	madeGood  bool // all disks are level since the last was lost
 }
 
 // Run plays one seed.
 func Run(o Options) Report {
-	w := &World{engine: newEngine(o.Seed), rare: map[string]int{}, keys: map[seal.KeyID]*seal.RecordKey{}, plant: o.Plant, quiet: o.Quiet,
+	w := &World{engine: newEngine(o.Seed), rare: map[string]int{}, keys: map[seal.KeyID]*seal.RecordKey{}, plant: o.Plant, quiet: o.Quiet, madeGood: true,
 		providers: map[string]*provider{"email": {taken: map[string][]time.Time{}}, "webhook": {taken: map[string][]time.Time{}}}}
 	w.net = &network{w: w, cut: map[pair]bool{}, conns: map[pair]*conn{}}
-	w.log = &log{w: w}
+	w.log = &log{w: w, members: map[string]string{}}
 	copy(w.meshKey[:], "the mesh's key, of thirty-two b.")
 	sites := cmp.Or(o.Sites, 3)
 	if o.Sites == 0 && w.chance(8) {
@@ -83,7 +86,7 @@ func Run(o Options) Report {
 	for i := range sites {
 		name := fmt.Sprintf("n%d", i+1)
 		w.names = append(w.names, name)
-		w.nodes = append(w.nodes, &node{name: name, disk: &disk{records: map[mesh.Origin][]mesh.Record{}}})
+		w.nodes = append(w.nodes, &node{name: name, disk: &disk{id: name + "-1", records: map[mesh.Origin][]mesh.Record{}}})
 	}
 	for i := range cmp.Or(o.Panels, 6) {
 		pn := &panel{name: fmt.Sprintf("p%d", i), customer: fmt.Sprintf("c%d", i%2), shard: byte(i * 7 % agreement.Shards), home: i, sequence: w.rng.IntN(9999)}
@@ -101,6 +104,7 @@ func Run(o Options) Report {
 	w.net.dial()
 	w.after(time.Second, nil, w.log.watch)
 	w.after(5*time.Second, nil, w.misfortune)
+	w.makeGood()
 	w.run(w.faultsEnd)
 	w.heal()
 	w.run(w.faultsEnd.Add(cmp.Or(o.Heal, 90*time.Second)))
@@ -118,7 +122,9 @@ func Run(o Options) Report {
 func (w *World) found() {
 	var members []decision.Member
 	for _, n := range w.names {
-		members = append(members, decision.Member{Node: n, Disk: n + "-disk", Site: n})
+		members = append(members, decision.Member{Node: n, Disk: n + "-1", Site: n})
+		w.log.members[n] = n + "-1"
+		w.log.servers = append(w.log.servers, consensus.Server{Node: n, Disk: n + "-1", Voter: true})
 	}
 	bodies := []decision.Body{decision.Found{Generation: 1, Sites: w.names, Members: members}}
 	for i, owner := range []string{"c0", "c1", agreement.DayOwner(mesh.DayOf(w.now)), agreement.DayOwner(mesh.DayOf(w.now) + 1)} {
