@@ -21,6 +21,7 @@ import (
 	"vedetta/ops/frame"
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
+	"vedetta/ops/panel/conform"
 	"vedetta/ops/pki"
 	"vedetta/ops/reconcile"
 	"vedetta/wire/push"
@@ -49,7 +50,8 @@ type cli struct {
 		Gossip   gossipCommand   `cmd:"" name:"gossip-keyring" help:"Make or rotate the keys that gossip between nodes is encrypted with."`
 	} `cmd:"" name:"pki" help:"Certificates and keys."`
 	Panel struct {
-		Send sendCommand `cmd:"" help:"Be a panel: send messages and print what comes back."`
+		Send    sendCommand    `cmd:"" help:"Be a panel: send messages and print what comes back."`
+		Conform conformCommand `cmd:"" help:"Ask a receiver, clause by clause, what the standard demands of it."`
 	} `cmd:"" help:"Panels."`
 	DC09 struct {
 		Decode decodeCommand `cmd:"" help:"Say everything of one frame as JSON."`
@@ -141,6 +143,15 @@ type sendCommand struct {
 
 func (c *sendCommand) Run(w *world) error {
 	w.code = panel.Send(w.ctx, c.Options, w.out)
+	return nil
+}
+
+type conformCommand struct {
+	conform.Options
+}
+
+func (c *conformCommand) Run(w *world) error {
+	w.code = conform.Command(w.ctx, c.Options, w.out, w.errOut)
 	return nil
 }
 

@@ -62,10 +62,22 @@ func (m Message) AppendFrame(dst []byte, key *Cipher) ([]byte, error) {
 		dst = appendStamp(dst, m.Time)
 		dst = key.sealTail(dst, sealed)
 	}
-	if len(dst)-start > MaxBody {
+	if len(dst)-start > maxLength(m.Form) {
 		return dst[:begun], errTooLong
 	}
 	return endFrame(dst, start, m.Form), nil
+}
+
+// maxLength is what may stand before the CR: the length that is written is MaxBody
+// at most, and counts the CR in one form.
+func maxLength(form Form) int {
+	switch form {
+	case Binary:
+		return len("\n??0LLL") + MaxBody
+	case ASCIICR:
+		return len("\nCCCC0LLL") + MaxBody - 1
+	}
+	return len("\nCCCC0LLL") + MaxBody
 }
 
 func (m Message) appendHeader(dst []byte, encrypted bool) []byte {
