@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -143,5 +144,9 @@ func (r Report) save(sent []Sent, record verdict.Record) error {
 			return err
 		}
 	}
-	return nil
+	f, err := os.OpenFile(filepath.Join(r.Dir, "report.html"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.WritePage(f, timeline(sent, record.Handed, r.Faults)), f.Close())
 }
