@@ -114,6 +114,7 @@ func (a *API) Handler() http.Handler {
 	a.operatorRoute(mux, "/api/v1/attempts", map[string]handler{"GET": a.allAttempts})
 	a.operatorRoute(mux, "/api/v1/attempts/stream", map[string]handler{"GET": a.followAllAttempts})
 	serve(a, mux, a.panels())
+	a.route(mux, "/api/v1/panels/{id}/promote-key", map[string]handler{"POST": a.promoteKey})
 	serve(a, mux, a.contacts())
 	serve(a, mux, a.rules())
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {

@@ -28,13 +28,11 @@ func readPanel(m map[string]any, b *premises.PanelBody) error {
 	o.optional("prefix", &b.Prefix)
 	o.optional("receiver", &b.Receiver)
 	o.text("account", &b.Account)
-	o.text("key", &b.Key)
-	if key, ok := m["key"].(string); ok && key == "" {
-		f.Add("key", "key_form") // null says that there is none
-	}
+	readKeys(o, b)
 	o.number("poll_seconds", &b.PollSeconds)
 	o.number("grace_seconds", &b.GraceSeconds)
 	o.inner("supervision", func(o *object) { b.Supervision = readSupervision(o) })
+	o.inner("reception", func(o *object) { b.Reception = readReception(o) })
 	o.text("time_zone", &b.TimeZone)
 	zones := []premises.ZoneBody{}
 	o.objects("zones", func(o *object) {
@@ -44,7 +42,7 @@ func readPanel(m map[string]any, b *premises.PanelBody) error {
 		zones = append(zones, z)
 	})
 	b.Zones = zones
-	readOnly(o, b.ID, "key_set", "key_form")
+	readOnly(o, b.ID, "key_set", "key_form", "next_key_set", "next_key_form")
 	o.rest()
 	return fault(f)
 }
@@ -144,12 +142,16 @@ func patchPanel(b *premises.PanelBody, patch map[string]any) error {
 	if b.Key != "" {
 		now["key"] = b.Key
 	}
+	if b.NextKey != "" {
+		now["next_key"] = b.NextKey
+	}
 	next := premises.NewPanel()
-	next.ID = b.ID
+	next.ID, next.PreviousKeyUntil = b.ID, b.PreviousKeyUntil
 	if err := readPanel(merge(now, patch), &next); err != nil {
 		return err
 	}
 	next.KeySet, next.KeyForm, next.State = b.KeySet, b.KeyForm, b.State
+	next.NextKeySet, next.NextKeyForm = b.NextKeySet, b.NextKeyForm
 	*b = next
 	return nil
 }

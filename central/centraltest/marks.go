@@ -82,11 +82,23 @@ func (m *Mesh) Ask(_ context.Context, node, method string, request []byte) ([]by
 		if !ok {
 			continue
 		}
-		plain, err := seal.OpenColumn(m.keys[c], "roster", d.Sealed)
-		if err != nil {
-			return nil, err
+		sum := DocumentSum{Revision: d.Revision}
+		var all []byte
+		for part := 0; part <= len(m.parts[c]); part++ {
+			if part > 0 {
+				d = m.parts[c][part]
+			}
+			plain, err := seal.OpenColumn(m.keys[c], "roster", d.Sealed)
+			if err != nil {
+				return nil, err
+			}
+			sum.Revision, sum.Digest = max(sum.Revision, d.Revision), premises.Digest(m.keys[c], plain)
+			all = append(fmt.Appendf(all, "%d ", part), sum.Digest...)
 		}
-		a.Documents[c] = DocumentSum{d.Revision, premises.Digest(m.keys[c], plain)}
+		if len(m.parts[c]) > 0 {
+			sum.Digest = premises.Digest(m.keys[c], all)
+		}
+		a.Documents[c] = sum
 	}
 	if m.twist != nil {
 		m.twist(node, &a)

@@ -31,7 +31,8 @@ type Mesh struct {
 	down      bool
 	keys      map[string]seal.Key
 	days      map[mesh.Day]seal.Key
-	documents map[string]Document
+	documents map[string]Document         // part 0
+	parts     map[string]map[int]Document // the others
 	puts      int
 	records   []mesh.Record // in the order in which the feed sends them
 	hashes    map[mesh.Origin]mesh.Record
@@ -112,7 +113,7 @@ type Document struct {
 
 // New makes a mesh without customers.
 func New() *Mesh {
-	return &Mesh{keys: map[string]seal.Key{}, days: map[mesh.Day]seal.Key{}, documents: map[string]Document{},
+	return &Mesh{keys: map[string]seal.Key{}, days: map[mesh.Day]seal.Key{}, documents: map[string]Document{}, parts: map[string]map[int]Document{},
 		hashes: map[mesh.Origin]mesh.Record{}, confirmed: map[mesh.Origin]uint64{}, grown: make(chan struct{})}
 }
 
@@ -178,6 +179,20 @@ func (m *Mesh) Document(customer string) (Document, int) {
 	return m.documents[customer], m.puts
 }
 
+// Part is a further part of a customer's roster, as the mesh took it.
+func (m *Mesh) Part(customer string, part int) Document {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.parts[customer][part]
+}
+
+// BeginAnew forgets all documents, as a mesh that was made anew.
+func (m *Mesh) BeginAnew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.documents, m.parts = map[string]Document{}, map[string]map[int]Document{}
+}
+
 // PutRevision makes the mesh have another revision, 0 for no document.
 func (m *Mesh) PutRevision(customer string, revision uint64) {
 	m.mu.Lock()
@@ -235,6 +250,7 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 	case "central.put":
 		var q struct {
 			Customer string
+			Part     int
 			Revision uint64
 			Sealed   []byte
 		}
@@ -242,6 +258,18 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 			return nil, err
 		}
 		m.puts++
+		if q.Part > 0 {
+			if m.documents[q.Customer].Revision == 0 {
+				return nil, fmt.Errorf("part %d before the first", q.Part)
+			}
+			if m.parts[q.Customer] == nil {
+				m.parts[q.Customer] = map[int]Document{}
+			}
+			if q.Revision > m.parts[q.Customer][q.Part].Revision {
+				m.parts[q.Customer][q.Part] = Document{q.Revision, uint64(m.puts), q.Sealed}
+			}
+			return json.Marshal(map[string]any{"index": m.puts})
+		}
 		if d := m.documents[q.Customer]; q.Revision > d.Revision {
 			m.documents[q.Customer] = Document{q.Revision, uint64(m.puts), q.Sealed}
 		}
@@ -257,7 +285,11 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 	case "central.status":
 		documents := map[string]any{}
 		for c, d := range m.documents {
-			documents[c] = map[string]uint64{"revision": d.Revision, "index": d.Index}
+			parts := map[int]uint64{}
+			for part, d := range m.parts[c] {
+				parts[part] = d.Revision
+			}
+			documents[c] = map[string]any{"revision": d.Revision, "index": d.Index, "parts": parts}
 		}
 		return json.Marshal(map[string]any{"documents": documents, "leader": "arezzo"})
 	}

@@ -28,7 +28,7 @@ func TestFaultTexts(t *testing.T) {
 		{"range", "steps[1].after_seconds", []any{0, 169200}, "un numero da 0 a 2820"}, // people enter minutes
 		{"length", "name", []any{100}, "al massimo 100 caratteri"},
 		{"account_form", "account", nil, "da 3 a 16 cifre esadecimali (0-9, A-F)"},
-		{"too_large", "", []any{16}, "meno dati: centrali, contatti e regole insieme possono occupare al massimo 16 MB"},
+		{"too_large", "", []any{2}, "meno dati: contatti e regole insieme, o le zone di qualche centinaio di centrali, possono occupare al massimo 2 MB"},
 		{"push_ended", "push", []any{"web.push.apple.com", "2026-11-24 20:10"},
 			"Un dispositivo (Safari, iPhone, iPad) ha revocato le notifiche il 24 nov 2026, 20:10 UTC: non gli si invia più nulla. Se serve ancora, iscrivilo di nuovo."},
 	} {

@@ -132,6 +132,71 @@ func TestSupervisionByPage(t *testing.T) {
 	v.post(r.Request.URL.Path, form, 200, "tolleranza 30 secondi")
 }
 
+// Settings of reception are kept, faults told at their place, and a form without
+// that part changes none of them.
+func TestReceptionByPage(t *testing.T) {
+	v := newVisitor(t)
+	form := panelValues()
+	r, _ := v.post("/panels", form, 200, "Aggiunto.")
+	path := r.Request.URL.Path
+	edit := v.get(path+"/edit", 200, `name="reception.behind_seconds" type="text" value="40"`, `name="reception.time_window" value="yes" checked`, `<option value="majority" selected>`)
+	form.Set("tag", tagOf(t, edit))
+	form.Set("key", "")
+	for name, value := range map[string]string{"behind_seconds": "40", "ahead_seconds": "x", "duplicate_seconds": "60", "ack": "local", "answer": "received", "unknown_token": "ack",
+		"text": "utf-8", "local_time": "yes", "allow_plain": "yes"} {
+		form.Set("reception."+name, value)
+	}
+	v.post(path, form, 422, `href="#f-reception-ahead_seconds"`, "<details open>", `name="reception.local_time" value="yes" checked`)
+	form.Set("reception.ahead_seconds", "20")
+	v.post(path, form, 200, "Modifiche salvate.", "presenti in un solo datacenter", "Si accettano messaggi non cifrati", "orologio della centrale non è controllato")
+	edit = v.get(path+"/edit", 200, `<option value="local" selected>`, `<option value="received" selected>`, `name="reception.time_window" value="yes">`, `name="reception.local_time" value="yes" checked`)
+	plain := panelValues()
+	plain.Set("tag", tagOf(t, edit))
+	plain.Set("key", "")
+	plain.Set("name", "Altro nome")
+	v.post(path, plain, 200, "Altro nome", "presenti in un solo datacenter")
+}
+
+// The next key is entered, never shown, promoted, and the former one ended.
+func TestKeyRingByPage(t *testing.T) {
+	v := newVisitor(t)
+	form := panelValues()
+	r, _ := v.post("/panels", form, 200, "Aggiunto.")
+	path := r.Request.URL.Path
+	const next = "ffeeddccbbaa99887766554433221100"
+	save := func(change func(url.Values), status int, texts ...string) string {
+		t.Helper()
+		form := panelValues()
+		form.Set("tag", tagOf(t, v.get(path+"/edit", 200)))
+		form.Set("key", "")
+		change(form)
+		_, body := v.post(path, form, status, texts...)
+		if strings.Contains(strings.ToLower(body), next) {
+			t.Error("the next key is shown")
+		}
+		return body
+	}
+	save(func(f url.Values) { f.Set("next_key", secretKey) }, 422, "questa è la chiave attuale", `href="#f-next_key"`)
+	save(func(f url.Values) { f.Set("next_key", next); f.Set("name", "") }, 422, "la chiave scritta non viene rimandata")
+	save(func(f url.Values) { f.Set("next_key", next) }, 200, "Modifiche salvate.", "Chiave successiva")
+	save(func(f url.Values) { f.Set("action", "promote_key") }, 200, "Modifiche salvate.")
+	v.get(path+"/edit", 200, "La chiave precedente vale fino al")
+	save(func(f url.Values) { f.Set("previous_key_end", "yes") }, 200, "Modifiche salvate.")
+	if body := v.get(path+"/edit", 200); strings.Contains(body, "La chiave precedente vale fino al") {
+		t.Error("the previous key was not ended")
+	}
+	save(func(f url.Values) { f.Set("action", "promote_key") }, 422, "non c’è una chiave successiva")
+	body := save(func(f url.Values) { f.Set("action", "make_next_key") }, 200, "Chiave nuova")
+	made := regexp.MustCompile(`name="next_key"[^>]*value="([0-9A-F]{32})"`).FindStringSubmatch(body)
+	if made == nil {
+		t.Fatal("no key was proposed")
+	}
+	save(func(f url.Values) { f.Set("next_key", made[1]) }, 200, "Chiave successiva")
+	if body = save(func(f url.Values) { f.Set("next_key_remove", "yes") }, 200); strings.Contains(body, "Chiave successiva") {
+		t.Error("the next key is still there")
+	}
+}
+
 // Every fault is told beside its field and above the form, what was typed is
 // kept, and a secret never comes back.
 func TestFaultsOfAPanel(t *testing.T) {

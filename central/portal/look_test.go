@@ -127,6 +127,16 @@ func furnish(t *testing.T, s *centraltest.Service, now time.Time) {
 		if err != nil {
 			return err
 		}
+		// Settings and keys of a special panel: what is folded is open.
+		if _, err := c.EditPanel(centraltest.House, "", func(b *premises.PanelBody) error {
+			set := premises.NewReception()
+			set.Ack, set.BehindSeconds = "all", 120
+			b.Reception, b.Key = &set, "00112233445566778899AABBCCDDEEFF"
+			b.NextKey = "text:another key 1234"
+			return nil
+		}); err != nil {
+			return err
+		}
 		r := premises.NewRule()
 		r.Name, r.Categories, r.Panels, r.From, r.To = "Furto di notte al negozio", []string{"burglary", "holdup"}, []string{centraltest.Shop}, text("22:00"), text("06:00")
 		r.Steps = []premises.StepBody{{Contacts: []string{centraltest.Contact}, Channels: []string{"email", "webhook"}}, {Contacts: []string{marco.ID}, Channels: []string{"email"}, AfterSeconds: 300, Repeat: 2}}

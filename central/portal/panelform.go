@@ -32,6 +32,8 @@ type panelForm struct {
 	ZoneRows                              []zoneRow
 	Rows                                  int
 	KeyRemoved                            bool
+	Reception                             receptionForm
+	Ring                                  ringForm
 	SupervisionFault, KeyFault, ZoneFault bool // opens what is folded
 }
 
@@ -78,6 +80,9 @@ func (p *Portal) savePanel(v visit) error {
 	case "make_key":
 		values.Set("key", strings.ToUpper(randomHex(16)))
 		return p.showPanel(v, id, tag, values, had, nil)
+	case "make_next_key":
+		values.Set("next_key", strings.ToUpper(randomHex(16)))
+		return p.showPanel(v, id, tag, values, had, nil)
 	}
 	var saved premises.PanelBody
 	err := p.premises.Edit(ctx, time.Now(), v.user.Customer, func(c *premises.Change) (err error) {
@@ -85,6 +90,10 @@ func (p *Portal) savePanel(v visit) error {
 			b := premises.NewPanel()
 			panelOf(values, &b)
 			saved, err = c.AddPanel(b)
+			return err
+		}
+		if values.Get("action") == "promote_key" {
+			saved, err = c.PromoteKey(id, tag, premises.PreviousKept)
 			return err
 		}
 		saved, err = c.EditPanel(id, tag, func(b *premises.PanelBody) error { panelOf(values, b); return nil })
@@ -126,25 +135,32 @@ func (p *Portal) showPanel(v visit, id, tag string, values url.Values, had premi
 	if f.Conflict {
 		f.Tag, f.stored = had.Tag, panelValues(had)
 	}
-	made := values.Get("action") == "make_key"
+	made, nextMade := values.Get("action") == "make_key", values.Get("action") == "make_next_key"
 	c := panelForm{form: f, New: id == "", KeySet: had.KeySet, KeyText: keyText(v.lang, had), Made: made, KeyRemoved: values.Get("key_remove") != ""}
 	c.Name = f.input(input{Name: "name", Label: "panel.name", Hint: "panel.name_hint", Required: true, Autocomplete: "off"})
 	c.Account = f.input(input{Name: "account", Label: "panel.account", Hint: "panel.account_hint", Required: true, Short: true, Autocomplete: "off", SpellFree: true})
-	typed := values.Get("key")
+	typed, nextTyped := values.Get("key"), values.Get("next_key")
 	if !made {
 		values.Del("key") // a secret is never sent back
+	}
+	if !nextMade {
+		values.Del("next_key")
 	}
 	keyHint := "panel.key_hint"
 	if had.KeySet {
 		keyHint = "panel.key_hint_kept"
 	}
 	c.Key = f.input(input{Name: "key", Label: "panel.key", Hint: keyHint, Autocomplete: "off", SpellFree: true})
-	if typed != "" && !made && err != nil && len(c.Key.Faults) == 0 {
-		text := f.T("panel.key_again")
-		c.Key.Faults = []string{text}
-		c.Key.Described = described(c.Key.ID, c.Key.Hint, "", c.Key.Faults)
-		f.Problems = append(f.Problems, problem{c.Key.ID, c.Key.Label, text})
+	if typed != "" && !made && err != nil {
+		f.again(&c.Key)
 	}
+	c.ring(had, p.zoneOf(had))
+	c.Ring.Made = nextMade
+	if nextTyped != "" && !nextMade && err != nil {
+		f.again(&c.Ring.Next)
+	}
+	c.Ring.Open = c.Ring.Open || nextMade || nextTyped != ""
+	c.reception(had)
 	c.Prefix = f.input(input{Name: "prefix", Label: "panel.prefix", Hint: "panel.prefix_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	c.Receiver = f.input(input{Name: "receiver", Label: "panel.receiver", Hint: "panel.receiver_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	c.Poll = f.input(input{Name: "poll_seconds", Label: "panel.poll_seconds", Hint: "panel.poll_hint", Mode: "numeric", Short: true, Autocomplete: "off"})
@@ -158,6 +174,25 @@ func (p *Portal) showPanel(v visit, id, tag string, values url.Values, had premi
 		title = "panel.edit"
 	}
 	return p.showForm(v, "panels", title, "panelform.html", c, f, err)
+}
+
+// again says that a key has to be typed once more, where nothing else is said of it.
+func (f *form) again(in *input) {
+	if len(in.Faults) > 0 {
+		return
+	}
+	text := f.T("panel.key_again")
+	in.Faults = []string{text}
+	in.Described = described(in.ID, in.Hint, "", in.Faults)
+	f.Problems = append(f.Problems, problem{in.ID, in.Label, text})
+}
+
+// zoneOf is the time zone of a panel's premises.
+func (p *Portal) zoneOf(b premises.PanelBody) *time.Location {
+	if zone, err := time.LoadLocation(b.TimeZone); err == nil {
+		return zone
+	}
+	return time.UTC
 }
 
 // showForm answers a form that is shown again, or for the first time.
@@ -216,6 +251,7 @@ func panelValues(b premises.PanelBody) url.Values {
 	values := url.Values{"name": {b.Name}, "account": {b.Account}, "prefix": {text(b.Prefix)}, "receiver": {text(b.Receiver)},
 		"poll_seconds": {strconv.Itoa(b.PollSeconds)}, "grace_seconds": {strconv.Itoa(b.GraceSeconds)}, "time_zone": {b.TimeZone}}
 	supervisionValues(b.Supervision, values)
+	receptionValues(b.Reception, values)
 	for i, z := range b.Zones {
 		values.Set(zoneField(i, "number"), z.Number)
 		values.Set(zoneField(i, "name"), z.Name)
@@ -230,17 +266,24 @@ func panelOf(values url.Values, b *premises.PanelBody) {
 	b.Prefix, b.Receiver = optional(values.Get("prefix")), optional(values.Get("receiver"))
 	b.PollSeconds, b.GraceSeconds = number(get("poll_seconds")), number(get("grace_seconds"))
 	b.Supervision = supervisionTyped(values)
-	switch key := values.Get("key"); {
-	case strings.HasPrefix(key, "text:"): // spaces are part of it
-		b.Key = key
-	case strings.TrimSpace(key) != "":
-		b.Key = strings.TrimSpace(key)
-	case values.Get("key_remove") != "":
-		b.Key = ""
-	}
+	receptionTyped(values, b)
+	keyTyped(values.Get("key"), values.Get("key_remove") != "", &b.Key)
+	ringTyped(values, b)
 	b.Zones = []premises.ZoneBody{}
 	for i := 0; values.Has(zoneField(i, "number")); i++ {
 		b.Zones = append(b.Zones, premises.ZoneBody{Number: values.Get(zoneField(i, "number")), Name: values.Get(zoneField(i, "name"))})
+	}
+}
+
+// keyTyped sets a key that was typed, or takes it away.
+func keyTyped(key string, remove bool, to *string) {
+	switch {
+	case strings.HasPrefix(key, "text:"): // spaces are part of it
+		*to = key
+	case strings.TrimSpace(key) != "":
+		*to = strings.TrimSpace(key)
+	case remove:
+		*to = ""
 	}
 }
 

@@ -147,6 +147,9 @@ func (p *Portal) settings(l Language, b premises.PanelBody) []fact {
 		rows = append(rows, fact{l.T("panel.receiver"), "R" + *b.Receiver})
 	}
 	rows = append(rows, fact{l.T("panel.key"), keyText(l, b)})
+	if next := nextKeyText(l, b); next != "" {
+		rows = append(rows, fact{l.T("panel.next_key"), next})
+	}
 	poll := l.T("panel.not_supervised")
 	if b.PollSeconds > 0 {
 		poll = l.T("panel.poll_value", l.Span(time.Duration(b.PollSeconds)*time.Second), l.Span(time.Duration(b.GraceSeconds)*time.Second))

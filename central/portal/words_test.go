@@ -69,6 +69,15 @@ func families(t *testing.T) map[string][]string {
 		"rule.step_number":   {""},
 		"event.unknown_code": {""},
 	}
+	for _, box := range []string{"time_window", "local_time", "allow_plain", "strict_account", "opaque_account", "ack", "answer", "unknown_token", "text"} {
+		f["reception."] = append(f["reception."], box, box+"_hint")
+	}
+	f["reception."] = append(f["reception."], "behind_seconds", "ahead_seconds", "duplicate_seconds")
+	for name, words := range map[string][]string{"ack": premises.AckKinds, "answer": premises.AnswerForms, "unknown_token": premises.TokenAnswers, "text": premises.TextEncodings} {
+		for _, w := range words {
+			f["reception."] = append(f["reception."], name+"."+w)
+		}
+	}
 	source, err := os.ReadFile("../../node/channel/channel.go")
 	if err != nil {
 		t.Fatal(err)

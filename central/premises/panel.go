@@ -50,6 +50,13 @@ type PanelBody struct {
 	Supervision  *SupervisionBody `json:"supervision"` // null: one path, by the two above
 	TimeZone     string           `json:"time_zone"`
 	Zones        []ZoneBody       `json:"zones"`
+	Reception    *ReceptionBody   `json:"reception"` // null: as usual
+
+	NextKey          string  `json:"-"`                  // as Key: taken beside the current key until it is promoted
+	NextKeySet       bool    `json:"next_key_set"`       // read only
+	NextKeyForm      *string `json:"next_key_form"`      // read only
+	PreviousKeyUntil *string `json:"previous_key_until"` // when the previous key ends, RFC 3339; null: there is none. Only null can be written
+
 	State
 }
 
@@ -105,6 +112,8 @@ func (r reading) panel(f row) (PanelBody, error) {
 	if b.KeySet && s.KeyForm != "" {
 		b.KeyForm = &s.KeyForm
 	}
+	b.Reception = receptionOf(s.Panel)
+	b.ring(s)
 	var w Faults
 	if !b.KeySet {
 		w.Add("key", "key_absent")
@@ -112,6 +121,7 @@ func (r reading) panel(f row) (PanelBody, error) {
 	if b.PollSeconds == 0 {
 		w.Add("poll_seconds", "not_supervised")
 	}
+	b.Reception.warnings(&w, b.KeySet)
 	b.Warnings = append(b.Warnings, w...)
 	return b, nil
 }
@@ -124,6 +134,9 @@ func (c *Change) AddPanel(b PanelBody) (PanelBody, error) {
 	b.ID = NewID()
 	if b.Key == KeyKept {
 		b.Key = ""
+	}
+	if b.NextKey == KeyKept {
+		b.NextKey = ""
 	}
 	return c.savePanel(b, storedPanel{})
 }
@@ -147,12 +160,15 @@ func (c *Change) EditPanel(id, tag string, fn func(*PanelBody) error) (PanelBody
 	if b.KeySet {
 		b.Key = KeyKept
 	}
+	if b.NextKeySet {
+		b.NextKey = KeyKept
+	}
 	before := b
 	before.Zones = slices.Clone(b.Zones)
 	if err := fn(&b); err != nil {
 		return b, err
 	}
-	if same(before, b) && before.Key == b.Key {
+	if same(before, b) && before.Key == b.Key && before.NextKey == b.NextKey {
 		return before, nil
 	}
 	b.ID = id
@@ -195,6 +211,8 @@ func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
 	s := storedPanel{roster.Panel{ID: b.ID, Name: b.Name, Listener: b.Listener, Prefix: b.Prefix, Receiver: b.Receiver, Account: strings.ToUpper(b.Account),
 		PollSeconds: b.PollSeconds, GraceSeconds: b.GraceSeconds, TimeZone: b.TimeZone}, record{Revision: c.revision}}
 	b.Supervision.into(&s.Panel)
+	set := b.Reception.stored()
+	s.Reception = &set
 	switch b.Key {
 	case "":
 	case KeyKept:
@@ -205,22 +223,30 @@ func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
 			f.Add("key", "key_form")
 		}
 	}
+	b.putRing(&s, had, c.now, &f)
+	s.setReception(set)
 	if err := f.err(); err != nil {
 		return b, err
 	}
 	for _, z := range b.Zones {
 		s.Zones = append(s.Zones, roster.Zone(z))
 	}
+	return c.writePanel(s)
+}
+
+// writePanel writes a panel that is without fault.
+func (c *Change) writePanel(s storedPanel) (PanelBody, error) {
 	tag, err := c.putPanel(s)
 	if errors.Is(err, ErrTaken) {
+		var f Faults
 		f.Add("account", "account_taken")
-		return b, errors.Join(ErrTaken, f)
+		return PanelBody{}, errors.Join(ErrTaken, f)
 	} else if err != nil {
-		return b, err
+		return PanelBody{}, err
 	}
 	plain, err := json.Marshal(s)
 	if err != nil {
-		return b, err
+		return PanelBody{}, err
 	}
 	return c.reading().panel(row{id: s.ID, tag: tag, plain: plain})
 }
@@ -288,6 +314,7 @@ func uniqueText(v roster.Panel) string {
 
 var (
 	accountForm  = regexp.MustCompile(`^[0-9A-Fa-f]{3,16}$`)
+	opaqueForm   = regexp.MustCompile(`^[0-9A-Za-z._-]{1,32}$`)
 	numberForm   = regexp.MustCompile(`^[0-9A-Fa-f]{1,6}$`)
 	listenerForm = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
 	zoneForm     = regexp.MustCompile(`^[0-9A-Za-z]{1,8}$`)
@@ -305,7 +332,11 @@ func panelFaults(b PanelBody) Faults {
 	if b.Receiver != nil && !numberForm.MatchString(*b.Receiver) {
 		f.Add("receiver", "number_form")
 	}
-	if !accountForm.MatchString(b.Account) {
+	opaque := b.Reception != nil && b.Reception.OpaqueAccount
+	switch {
+	case opaque && !opaqueForm.MatchString(b.Account):
+		f.Add("account", "account_opaque")
+	case !opaque && !accountForm.MatchString(b.Account):
 		f.Add("account", "account_form")
 	}
 	if b.PollSeconds < 0 || b.PollSeconds > maxSeconds {
@@ -315,6 +346,7 @@ func panelFaults(b PanelBody) Faults {
 		f.Add("grace_seconds", "range", 0, maxSeconds)
 	}
 	b.Supervision.faults(&f)
+	b.Reception.faults(&f)
 	if _, err := time.LoadLocation(b.TimeZone); err != nil || b.TimeZone == "" || b.TimeZone == "Local" {
 		f.Add("time_zone", "time_zone")
 	}

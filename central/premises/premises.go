@@ -15,6 +15,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +38,8 @@ type Premises struct {
 	db    *store.DB
 	ring  *keys.Ring
 	queue chan struct{} // a hint to the publisher, one is enough
+
+	digests digests
 
 	mu   sync.Mutex
 	sent chan struct{} // closed and made anew when the mesh has acknowledged something
@@ -60,7 +64,8 @@ type Change struct {
 	now      time.Time
 	revision uint64 // of the document with this change
 	inForce  uint64
-	changed  bool
+	changed  map[int]bool // parts of the roster; empty: nothing was changed
+	filled   map[int]load // how full the parts are, once a panel was placed
 }
 
 // Revision is that of the customer's document with this change.
@@ -82,7 +87,7 @@ func (p *Premises) Edit(ctx context.Context, now time.Time, customer string, fn 
 
 // EditIn is Edit within a transaction of the caller's, who calls Hint after it.
 func (p *Premises) EditIn(ctx context.Context, tx *sql.Tx, now time.Time, customer string, fn func(c *Change) error) error {
-	c := &Change{tx: tx, ctx: ctx, cfg: p.cfg, ring: p.ring, customer: customer, now: now}
+	c := &Change{tx: tx, ctx: ctx, cfg: p.cfg, ring: p.ring, customer: customer, now: now, changed: map[int]bool{}}
 	err := tx.QueryRowContext(ctx, `SELECT revision + 1 FROM customers WHERE id = ?1`, customer).Scan(&c.revision)
 	if err != nil {
 		return fmt.Errorf("edit premises of %s: %w", customer, err)
@@ -99,35 +104,13 @@ func (p *Premises) EditIn(ctx context.Context, tx *sql.Tx, now time.Time, custom
 	if err := fn(c); err != nil {
 		return err
 	}
-	if !c.changed {
+	if len(c.changed) == 0 {
 		return nil
 	}
 	if err := c.fits(); err != nil {
 		return err
 	}
-	return queue(ctx, tx, now, customer, 0)
-}
-
-// maxDocument bounds a customer's document, so that it fits into one call to
-// the mesh (32 MiB, base64, some room).
-const maxDocument = 16 << 20
-
-// fits refuses what would make the document too large to be published.
-func (c *Change) fits() error {
-	var n int
-	err := c.tx.QueryRowContext(c.ctx, `SELECT coalesce(sum(n), 0) FROM (
-		SELECT sum(length(sealed_body)) AS n FROM panels WHERE customer_id = ?1 UNION ALL
-		SELECT sum(length(sealed_body)) FROM contacts WHERE customer_id = ?1 UNION ALL
-		SELECT sum(length(sealed_body)) FROM rules WHERE customer_id = ?1) AS parts`, c.customer).Scan(&n)
-	if err != nil {
-		return fmt.Errorf("measure document: %w", err)
-	}
-	if n <= maxDocument {
-		return nil
-	}
-	var f Faults
-	f.Add("", "too_large", maxDocument>>20)
-	return f
+	return queue(ctx, tx, now, customer, 0, slices.Sorted(maps.Keys(c.changed)))
 }
 
 // Hint wakes the publisher.
@@ -138,8 +121,9 @@ func (p *Premises) Hint() {
 	}
 }
 
-// queue raises the revision above atLeast and writes the outbox row.
-func queue(ctx context.Context, tx *sql.Tx, now time.Time, customer string, atLeast uint64) error {
+// queue raises the revision above atLeast and writes an outbox row for each of
+// these parts; for part 0 too when it was never sent, as it goes first.
+func queue(ctx context.Context, tx *sql.Tx, now time.Time, customer string, atLeast uint64, parts []int) error {
 	res, err := tx.ExecContext(ctx, `UPDATE customers SET revision = CASE WHEN revision < ?2 THEN ?2 ELSE revision END + 1 WHERE id = ?1`, customer, atLeast)
 	if err != nil {
 		return fmt.Errorf("raise revision of %s: %w", customer, err)
@@ -147,10 +131,24 @@ func queue(ctx context.Context, tx *sql.Tx, now time.Time, customer string, atLe
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return fmt.Errorf("raise revision: customer %s does not exist: %w", customer, errors.Join(err, sql.ErrNoRows))
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO outbox(customer_id, revision, created_ms)
-		SELECT id, revision, ?2 FROM customers WHERE id = ?1`, customer, now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("queue document of %s: %w", customer, err)
+	if parts[0] != 0 {
+		var had int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM roster_parts WHERE customer_id = ?1 AND part = 0`, customer).Scan(&had); err != nil {
+			return fmt.Errorf("queue roster of %s: %w", customer, err)
+		}
+		if had == 0 {
+			parts = append([]int{0}, parts...)
+		}
+	}
+	for _, part := range parts {
+		_, err := tx.ExecContext(ctx, `INSERT INTO roster_parts(customer_id, part, revision) SELECT id, ?2, revision FROM customers WHERE id = ?1
+			ON CONFLICT(customer_id, part) DO UPDATE SET revision = excluded.revision`, customer, part)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `INSERT INTO outbox(customer_id, part, revision, created_ms) SELECT id, ?2, revision, ?3 FROM customers WHERE id = ?1`, customer, part, now.UnixMilli())
+		}
+		if err != nil {
+			return fmt.Errorf("queue roster of %s: %w", customer, err)
+		}
 	}
 	return nil
 }
@@ -165,34 +163,6 @@ func AccountIndex(k seal.Key, account string) []byte {
 func (c *Change) PutRule(v roster.Rule) error {
 	_, err := c.put(rules, v.ID, storedRule{v, record{Revision: c.revision}})
 	return err
-}
-
-// Document is the customer's roster document and its revision, both of one
-// committed state.
-func (p *Premises) Document(ctx context.Context, customer string) (roster.Customer, uint64, error) {
-	d := roster.Customer{ID: customer, Panels: []roster.Panel{}, Contacts: []roster.Contact{}, Rules: []roster.Rule{}}
-	var revision uint64
-	k, err := p.ring.Of(customer)
-	if err != nil {
-		return d, 0, err
-	}
-	err = p.db.Snapshot(ctx, func(q store.Querier) error {
-		if err := q.QueryRowContext(ctx, `SELECT language, revision FROM customers WHERE id = ?1`, customer).Scan(&d.Language, &revision); err != nil {
-			return err
-		}
-		err := bodies(ctx, q, k, "panel:", `SELECT id, sealed_body FROM panels WHERE customer_id = ?1 ORDER BY created_ms, id`, customer, &d.Panels)
-		if err == nil {
-			err = bodies(ctx, q, k, "contact:", `SELECT id, sealed_body FROM contacts WHERE customer_id = ?1 ORDER BY created_ms, id`, customer, &d.Contacts)
-		}
-		if err == nil {
-			err = bodies(ctx, q, k, "rule:", `SELECT id, sealed_body FROM rules WHERE customer_id = ?1 ORDER BY created_ms, id`, customer, &d.Rules)
-		}
-		return err
-	})
-	if err != nil {
-		return d, 0, fmt.Errorf("document of %s: %w", customer, err)
-	}
-	return d, revision, nil
 }
 
 // Panel finds one panel of a customer; ok is false when there is none.

@@ -97,23 +97,42 @@ func (b *Publisher) round(ctx context.Context, now time.Time, compared *bool) er
 	return b.Flush(ctx, now)
 }
 
-// Flush sends every customer's newest document that has unsent changes.
+// Flush sends the newest state of every part that has unsent changes.
 func (b *Publisher) Flush(ctx context.Context, now time.Time) error {
-	customers, err := list(ctx, b.p.db.Read(), `SELECT DISTINCT customer_id FROM outbox WHERE sent_ms IS NULL ORDER BY customer_id`)
+	rows, err := b.p.db.Read().QueryContext(ctx, `SELECT DISTINCT customer_id, part FROM outbox WHERE sent_ms IS NULL ORDER BY customer_id, part`)
 	if err != nil {
 		return fmt.Errorf("read outbox: %w", err)
 	}
+	type unsent struct {
+		customer string
+		part     int
+	}
+	var list []unsent
+	for rows.Next() {
+		var u unsent
+		if err := rows.Scan(&u.customer, &u.part); err != nil {
+			return errors.Join(fmt.Errorf("read outbox: %w", err), rows.Close())
+		}
+		list = append(list, u)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("read outbox: %w", err)
+	}
 	var errs []error
-	for _, c := range customers { // one customer's trouble doesn't hold up the others
-		if err := b.send(ctx, now, c); err != nil {
-			errs = append(errs, err)
+	failed := ""
+	for _, u := range list { // one customer's trouble doesn't hold up the others
+		if u.customer == failed {
+			continue
+		}
+		if err := b.send(ctx, now, u.customer, u.part); err != nil {
+			errs, failed = append(errs, err), u.customer
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (b *Publisher) send(ctx context.Context, now time.Time, customer string) error {
-	doc, revision, err := b.p.Document(ctx, customer)
+func (b *Publisher) send(ctx context.Context, now time.Time, customer string, part int) error {
+	doc, revision, err := b.p.document(ctx, customer, part)
 	if err != nil {
 		return err
 	}
@@ -127,9 +146,10 @@ func (b *Publisher) send(ctx context.Context, now time.Time, customer string) er
 	}
 	request, err := json.Marshal(struct {
 		Customer string `json:"customer"`
+		Part     int    `json:"part,omitempty"`
 		Revision uint64 `json:"revision"`
 		Sealed   []byte `json:"sealed"`
-	}{customer, revision, seal.SealColumn(k, sealPurpose, plain)})
+	}{customer, part, revision, seal.SealColumn(k, sealPurpose, plain)})
 	if err != nil {
 		return err
 	}
@@ -146,15 +166,15 @@ func (b *Publisher) send(ctx context.Context, now time.Time, customer string) er
 		return fmt.Errorf("publish roster of %s: answer of central.put: %w", customer, err)
 	}
 	err = b.p.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE outbox SET sent_ms = ?3, mesh_index = ?4 WHERE customer_id = ?1 AND revision <= ?2 AND sent_ms IS NULL`,
-			customer, revision, now.UnixMilli(), put.Index)
+		_, err := tx.ExecContext(ctx, `UPDATE outbox SET sent_ms = ?3, mesh_index = ?4 WHERE customer_id = ?1 AND part = ?5 AND revision <= ?2 AND sent_ms IS NULL`,
+			customer, revision, now.UnixMilli(), put.Index, part)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("note published roster of %s: %w", customer, err)
 	}
 	b.p.published()
-	b.log.Info("roster published", "customer", customer, "revision", revision, "index", put.Index)
+	b.log.Info("roster published", "customer", customer, "part", part, "revision", revision, "index", put.Index)
 	return nil
 }
 
@@ -169,36 +189,48 @@ func (b *Publisher) Compare(ctx context.Context, now time.Time) error {
 	}
 	var status struct {
 		Documents map[string]struct {
-			Revision uint64 `json:"revision"`
+			Revision uint64         `json:"revision"`
+			Parts    map[int]uint64 `json:"parts"`
 		} `json:"documents"`
 	}
 	if err := json.Unmarshal(answer, &status); err != nil {
 		return fmt.Errorf("compare rosters: answer of central.status: %w", err)
 	}
-	rows, err := b.p.db.Read().QueryContext(ctx, `SELECT id, revision,
-		EXISTS(SELECT 1 FROM outbox WHERE outbox.customer_id = customers.id AND sent_ms IS NULL) FROM customers WHERE revision > 0`)
+	rows, err := b.p.db.Read().QueryContext(ctx, `SELECT customer_id, part, revision,
+		EXISTS(SELECT 1 FROM outbox WHERE outbox.customer_id = roster_parts.customer_id AND outbox.part = roster_parts.part AND sent_ms IS NULL)
+		FROM roster_parts ORDER BY customer_id, part`)
 	if err != nil {
 		return fmt.Errorf("compare rosters: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // Err below
-	behind := map[string]uint64{}
+	type other struct {
+		theirs uint64
+		parts  []int
+	}
+	behind := map[string]other{}
 	for rows.Next() {
 		var id string
+		var part int
 		var ours uint64
 		var unsent bool
-		if err := rows.Scan(&id, &ours, &unsent); err != nil {
+		if err := rows.Scan(&id, &part, &ours, &unsent); err != nil {
 			return fmt.Errorf("compare rosters: %w", err)
 		}
-		if theirs := status.Documents[id].Revision; theirs > ours || theirs < ours && !unsent {
-			behind[id] = theirs
+		theirs := status.Documents[id].Revision
+		if part > 0 {
+			theirs = status.Documents[id].Parts[part]
+		}
+		if theirs > ours || theirs < ours && !unsent {
+			o := behind[id]
+			behind[id] = other{max(o.theirs, theirs), append(o.parts, part)}
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("compare rosters: %w", err)
 	}
-	for id, theirs := range behind {
-		b.log.Warn("the mesh has another revision of a roster, publishing anew", "customer", id, "mesh_revision", theirs)
-		if err := b.p.db.Write(ctx, func(tx *sql.Tx) error { return queue(ctx, tx, now, id, theirs) }); err != nil {
+	for id, o := range behind {
+		b.log.Warn("the mesh has another revision of a roster, publishing anew", "customer", id, "parts", len(o.parts), "mesh_revision", o.theirs)
+		if err := b.p.db.Write(ctx, func(tx *sql.Tx) error { return queue(ctx, tx, now, id, o.theirs, o.parts) }); err != nil {
 			return fmt.Errorf("compare rosters: %w", err)
 		}
 	}
@@ -215,21 +247,4 @@ func (b *Publisher) measure(ctx context.Context, now time.Time) {
 	l.Seconds = float64(now.UnixMilli()-oldest) / 1000
 	b.unsent.Set(float64(l.Entries))
 	b.lag.Store(&l)
-}
-
-func list(ctx context.Context, q store.Querier, query string, args ...any) ([]string, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // Err below
-	var out []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, rows.Err()
 }

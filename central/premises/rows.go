@@ -36,6 +36,8 @@ type row struct {
 type record struct {
 	Revision uint64 `json:"revision,omitempty"` // of the customer's document with the last change
 	KeyForm  string `json:"key_form,omitempty"` // how a panel's key was typed
+
+	NextKeyForm string `json:"next_key_form,omitempty"` // and its next one
 }
 
 func (k kind) rows(ctx context.Context, q store.Querier, key seal.Key, where string, args ...any) ([]row, error) {
@@ -90,6 +92,17 @@ func (c *Change) put(k kind, id string, body any, more ...any) (string, error) {
 	}
 	sealed := seal.SealColumn(c.key, k.purpose+id, plain)
 	columns, values, set := "", "", ""
+	part := 0
+	if k == panels {
+		had := false
+		if part, had, err = c.partOf(id); err == nil && !had {
+			part, err = c.place(len(sealed))
+		}
+		if err != nil {
+			return "", err
+		}
+		more = append(more, "part", part)
+	}
 	for i := 0; i < len(more); i += 2 {
 		n := strconv.Itoa(5 + i/2)
 		name := more[i].(string)
@@ -109,12 +122,12 @@ func (c *Change) put(k kind, id string, body any, more ...any) (string, error) {
 	if n, err := res.RowsAffected(); err != nil || n != 1 { // the id is another customer's
 		return "", fmt.Errorf("put into %s: %w", k.table, errors.Join(err, ErrNone))
 	}
-	return tagOf(sealed), c.noteChange(k, id)
+	return tagOf(sealed), c.noteChange(k, id, part)
 }
 
 // noteChange also tells followers of the customer's streams about a panel.
-func (c *Change) noteChange(k kind, id string) error {
-	c.changed = true
+func (c *Change) noteChange(k kind, id string, part int) error {
+	c.changed[part] = true
 	if k != panels {
 		return nil
 	}
@@ -125,10 +138,17 @@ func (c *Change) noteChange(k kind, id string) error {
 }
 
 func (c *Change) delete(k kind, id string) error {
+	part := 0
+	if k == panels {
+		var err error
+		if part, _, err = c.partOf(id); err != nil {
+			return err
+		}
+	}
 	if _, err := c.tx.ExecContext(c.ctx, `DELETE FROM `+k.table+` WHERE customer_id = ?1 AND id = ?2`, c.customer, id); err != nil {
 		return fmt.Errorf("delete from %s: %w", k.table, err)
 	}
-	return c.noteChange(k, id)
+	return c.noteChange(k, id, part)
 }
 
 // room refuses one more than most.
@@ -233,9 +253,11 @@ func (p *Premises) reading(ctx context.Context, customer string, fn func(reading
 	})
 }
 
-// inForce is the revision of the newest document that the mesh has acknowledged.
+// inForce is the newest revision of which the mesh has acknowledged every part,
+// those of all before it too.
 func inForce(ctx context.Context, q store.Querier, customer string) (n uint64, err error) {
-	err = q.QueryRowContext(ctx, `SELECT coalesce(max(revision), 0) FROM outbox WHERE customer_id = ?1 AND sent_ms IS NOT NULL`, customer).Scan(&n)
+	err = q.QueryRowContext(ctx, `SELECT coalesce((SELECT min(revision) - 1 FROM outbox WHERE customer_id = ?1 AND sent_ms IS NULL),
+		(SELECT revision FROM customers WHERE id = ?1), 0)`, customer).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("read outbox: %w", err)
 	}

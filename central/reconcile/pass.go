@@ -11,7 +11,6 @@ import (
 	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/wire/mesh"
-	"vedetta/wire/roster"
 )
 
 // Limits of one pass, so that it ends however much there is; the next goes on.
@@ -184,19 +183,11 @@ func (p *pass) customers() ([]string, error) {
 // roster is what central wants of a customer; not ok while it is being made or
 // its keys are gone.
 func (p *pass) roster(customer string) (Roster, bool) {
-	k, err := p.r.ring.Of(customer)
-	if err != nil {
-		return Roster{}, false
-	}
-	doc, revision, err := p.r.owned.Document(p.ctx, customer)
+	revision, digest, err := p.r.owned.Wanted(p.ctx, customer)
 	if err != nil || revision == 0 {
 		return Roster{}, false
 	}
-	plain, err := roster.Marshal(doc)
-	if err != nil {
-		return Roster{}, false
-	}
-	return Roster{customer, revision, premises.Digest(k, plain)}, true
+	return Roster{customer, revision, digest}, true
 }
 
 // index brings the index of decisions up to date and looks at what they bear on.

@@ -120,7 +120,7 @@ func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[
 	if _, ok := s.keys[v.Customer]; v.Customer != "" && !ok && !gone {
 		return refusal(ReasonNoKeys)
 	}
-	if v.Customer != "" && s.documents[v.Customer].Index > d.RosterIndex { // rule 15
+	if v.Customer != "" && s.rosters[v.Customer] > d.RosterIndex { // rule 15
 		return refusal(ReasonRoster)
 	}
 	return s.checkPlan(v, planned, refusal)

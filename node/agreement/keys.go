@@ -120,9 +120,10 @@ func (s *State) drop(w Wrapped) {
 	delete(s.owners, w.ID)
 }
 
-// putDocument replaces a customer's document by one of a higher revision.
+// putDocument replaces one part of a customer's roster by one of a higher
+// revision. Part 0 comes first: without it nobody has the customer's rules.
 func (s *State) putDocument(p decision.PutDocument) Result {
-	if p.Customer == "" || len(p.Sealed) == 0 {
+	if p.Customer == "" || len(p.Sealed) == 0 || p.Part < 0 || p.Part >= maxParts || p.Part > 0 && s.documents[p.Customer] == nil {
 		return refuse(ReasonBad)
 	}
 	if _, ok := s.gone[p.Customer]; ok {
@@ -131,12 +132,24 @@ func (s *State) putDocument(p decision.PutDocument) Result {
 	if _, ok := s.keys[p.Customer]; !ok {
 		return refuse(ReasonNoKeys)
 	}
-	if d, ok := s.documents[p.Customer]; ok && p.Revision <= d.Revision {
+	if d, ok := s.documents[p.Customer][p.Part]; ok && p.Revision <= d.Revision {
 		return refuse(ReasonRevision)
 	}
-	s.documents[p.Customer] = Document{Revision: p.Revision, Index: s.index, Sealed: p.Sealed}
-	s.changedAt = s.index
+	s.setDocument(p.Customer, p.Part, Document{Revision: p.Revision, Index: s.index, Sealed: p.Sealed})
 	return Result{}
+}
+
+// setDocument also keeps what is derived.
+func (s *State) setDocument(customer string, part int, d Document) {
+	if s.documents[customer] == nil {
+		s.documents[customer] = parts{}
+	}
+	if _, had := s.documents[customer][part]; !had {
+		s.partCount++
+	}
+	s.documents[customer][part] = d
+	s.rosters[customer] = max(s.rosters[customer], d.Index)
+	s.changedAt = max(s.changedAt, d.Index)
 }
 
 // destroy destroys the keys of a customer or of a day, and with a customer its
@@ -188,7 +201,9 @@ func (s *State) destroyCustomer(customer string, b *batch) (Result, error) {
 		delete(s.keys, customer)
 		s.drop(w)
 	}
+	s.partCount -= len(s.documents[customer])
 	delete(s.documents, customer)
+	delete(s.rosters, customer)
 	s.forgetSilence(customer)
 	s.gone[customer] = s.clock
 	return Result{}, nil

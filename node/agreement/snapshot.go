@@ -47,7 +47,8 @@ type image struct {
 	Gone      map[string]int64       `json:"gone"`
 	GoneKeys  map[hexID]int64        `json:"gone_keys"`
 	Erasure   uint64                 `json:"erasure"`
-	Documents map[string]docImage    `json:"documents"`
+	Documents map[string]docImage    `json:"documents"` // part 0
+	Parts     map[string]partsImage  `json:"parts,omitempty"`
 	Open      map[string]Open        `json:"open"`
 	Closed    map[string]Closed      `json:"closed"`
 	Windows   map[hexIdentity]recent `json:"windows"`
@@ -74,6 +75,9 @@ type docImage struct {
 	Index    uint64 `json:"index"`
 	Sealed   []byte `json:"sealed"`
 }
+
+// partsImage are the further parts of a customer's roster.
+type partsImage map[int]docImage
 
 type proposalImage struct {
 	UntilMs int64  `json:"until"`
@@ -151,8 +155,20 @@ func (s *State) Image() Image {
 	for id, at := range s.goneKeys {
 		in.GoneKeys[hexID(id)] = at
 	}
-	for c, d := range s.documents {
-		in.Documents[c] = docImage(d)
+	for c, list := range s.documents {
+		for part, d := range list {
+			if part == 0 {
+				in.Documents[c] = docImage(d)
+				continue
+			}
+			if in.Parts == nil {
+				in.Parts = map[string]partsImage{}
+			}
+			if in.Parts[c] == nil {
+				in.Parts[c] = partsImage{}
+			}
+			in.Parts[c][part] = docImage(d)
+		}
 	}
 	for id, o := range s.open {
 		c := *o
@@ -240,8 +256,12 @@ func (in image) state(keys KeyOpener) *State {
 	}
 	s.erasure = in.Erasure
 	for c, d := range in.Documents {
-		s.documents[c] = Document(d)
-		s.changedAt = max(s.changedAt, d.Index)
+		s.setDocument(c, 0, Document(d))
+	}
+	for c, list := range in.Parts {
+		for part, d := range list {
+			s.setDocument(c, part, Document(d))
+		}
 	}
 	for _, o := range in.Open {
 		s.put(&o)

@@ -58,8 +58,10 @@ type State struct {
 	gone      map[string]int64     // destroyed customers -> clock; kept for good, an id is never used again
 	goneKeys  map[seal.KeyID]int64 // destroyed keys -> clock; kept for good, so that `erased` is told from `behind`
 	erasure   uint64               // index of the last command that destroyed a key
-	documents map[string]Document
-	changedAt uint64 // index of the newest document, derived
+	documents map[string]parts     // roster by customer
+	partCount int                  // documents of all customers, derived
+	rosters   map[string]uint64    // index of each customer's newest document, derived (rule 15)
+	changedAt uint64               // index of the newest document, derived
 
 	open      map[string]*Open
 	byShard   [Shards]map[string]*Open // the same, derived
@@ -94,7 +96,13 @@ type Wrapped struct {
 	Bytes []byte // seal.MeshKey.Wrap
 }
 
-// Document is a customer's roster document as it was put.
+// maxParts bounds a customer's roster.
+const maxParts = 10_000
+
+// parts are a customer's roster documents by part.
+type parts map[int]Document
+
+// Document is one part of a customer's roster as it was put.
 type Document struct {
 	Revision uint64 // central's
 	Index    uint64 // of the command that put it: the roster index (rule 15)
@@ -128,7 +136,8 @@ func NewState(keys KeyOpener) *State {
 		dayKeys:   map[mesh.Day]Wrapped{},
 		gone:      map[string]int64{},
 		goneKeys:  map[seal.KeyID]int64{},
-		documents: map[string]Document{},
+		documents: map[string]parts{},
+		rosters:   map[string]uint64{},
 		open:      map[string]*Open{},
 		closed:    map[string]*Closed{},
 		windows:   map[mesh.Identity][]Window{},

@@ -201,8 +201,38 @@ func TestRule15_PlanWithAnOldRosterIsRefused(t *testing.T) {
 	m.ok(m.decide(9, events(at(arezzo, 2), "c2", "y", 1, false)))
 	m.ok(decision.PutDocument{Customer: "c1", Revision: 2, Sealed: []byte("new")})
 	equal(t, "customer", m.no(ReasonRoster, d).Refusal.Customer, "c1")
-	d.RosterIndex = m.s.documents["c1"].Index
+	d.RosterIndex = m.s.rosters["c1"]
 	m.ok(d)
+}
+
+// A roster in parts is one roster: a change of any part makes older plans old,
+// it goes with its customer, and comes back with a snapshot.
+func TestRule15_RosterInParts(t *testing.T) {
+	m := founded(t)
+	m.no(ReasonBad, decision.PutDocument{Customer: "c1", Part: -1, Revision: 9, Sealed: []byte("x")})
+	m.ok(decision.PutDocument{Customer: "c1", Part: 3, Revision: 1, Sealed: []byte("more")})
+	d := m.decide(5, events(at(arezzo, 1), "c1", "x", 1, false))
+	d.RosterIndex = m.s.rosters["c1"]
+	m.ok(decision.PutDocument{Customer: "c1", Part: 3, Revision: 2, Sealed: []byte("other")})
+	m.no(ReasonRevision, decision.PutDocument{Customer: "c1", Part: 3, Revision: 2, Sealed: []byte("same")})
+	equal(t, "customer", m.no(ReasonRoster, d).Refusal.Customer, "c1")
+	b, err := m.s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Restore(m.s.opener, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := again.documents["c1"][3]; string(x.Sealed) != "other" || again.rosters["c1"] != m.s.rosters["c1"] || again.partCount != m.s.partCount || again.changedAt != m.s.changedAt {
+		t.Errorf("restored %+v, roster index %d, %d documents, want what was there", x, again.rosters["c1"], again.partCount)
+	}
+	before := m.s.partCount
+	m.ok(decision.Destroy{Customer: "c1"})
+	if m.s.partCount != before-2 || m.s.documents["c1"] != nil {
+		t.Errorf("%d documents after a customer of two was destroyed, had %d", m.s.partCount, before)
+	}
+	m.no(ReasonBad, decision.PutDocument{Customer: "unheard", Part: 1, Revision: 1, Sealed: []byte("x")})
 }
 
 func TestRule17_AnotherIncarnationInheritsNothing(t *testing.T) {

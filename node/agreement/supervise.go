@@ -77,7 +77,7 @@ func (s *State) supervise(c decision.Supervise, b *batch) (Result, error) {
 func (s *State) silenceFits(c decision.Supervise, p decision.Silence) bool {
 	_, keys := s.keys[p.Customer]
 	now := s.silent[c.Shard][p.Panel]
-	return keys && now.Silent == p.From && (p.From == 0 || now.Customer == p.Customer) && s.documents[p.Customer].Index <= c.RosterIndex
+	return keys && now.Silent == p.From && (p.From == 0 || now.Customer == p.Customer) && s.rosters[p.Customer] <= c.RosterIndex
 }
 
 // silenceVerdict is the verdict whose entry is its own record, the one that

@@ -192,36 +192,50 @@ func (v *View) Days() []mesh.Day {
 	return read(v, func(s *State) []mesh.Day { return slices.Sorted(maps.Keys(s.dayKeys)) })
 }
 
-// Document is a customer's roster document.
-func (v *View) Document(customer string) (Document, bool) {
-	d := read(v, func(s *State) Document { return s.documents[customer] })
+// Document is one part of a customer's roster.
+func (v *View) Document(customer string, part int) (Document, bool) {
+	d := read(v, func(s *State) Document { return s.documents[customer][part] })
 	return d, d.Index != 0
 }
 
-// Documents are all roster documents by customer, and the index of the last
-// command they reflect.
-func (v *View) Documents() (map[string]Document, uint64) {
-	v.f.mu.RLock()
-	defer v.f.mu.RUnlock()
-	return maps.Clone(v.f.state.documents), v.f.state.index
+// PartOf names a document.
+type PartOf struct {
+	Customer string
+	Part     int
+}
+
+// Roster are all parts of a customer's roster, nil when it has none.
+func (v *View) Roster(customer string) map[int]Document {
+	return read(v, func(s *State) map[int]Document { return maps.Clone(s.documents[customer]) })
+}
+
+// Documents are all roster documents.
+func (v *View) Documents() map[PartOf]Document {
+	docs, _, _ := v.DocumentsAfter(0)
+	return docs
 }
 
 // DocumentsAfter are the roster documents put after an index, how many there
 // are in all, and the index of the last command they reflect. It costs nothing
 // when none was put.
-func (v *View) DocumentsAfter(after uint64) (changed map[string]Document, count int, index uint64) {
+func (v *View) DocumentsAfter(after uint64) (changed map[PartOf]Document, count int, index uint64) {
 	v.f.mu.RLock()
 	defer v.f.mu.RUnlock()
 	s := v.f.state
 	if s.changedAt > after {
-		changed = map[string]Document{}
-		for c, d := range s.documents {
-			if d.Index > after {
-				changed[c] = d
+		changed = map[PartOf]Document{}
+		for c, list := range s.documents {
+			if s.rosters[c] <= after {
+				continue
+			}
+			for part, d := range list {
+				if d.Index > after {
+					changed[PartOf{c, part}] = d
+				}
 			}
 		}
 	}
-	return changed, len(s.documents), s.index
+	return changed, s.partCount, s.index
 }
 
 // Open are the open notifications of a shard, by due time and id.

@@ -44,7 +44,7 @@ func (s *Snapshot) Find(listener string, prefix, receiver *string, account strin
 	}
 	var exact, fits []ref
 	for _, r := range s.byAccount[s.bucket(account)][account] {
-		p := &r.l.Doc.Panels[r.panel]
+		p := r.panel
 		if listenerOf(p.Listener) != listenerOf(listener) {
 			continue
 		}
@@ -62,7 +62,11 @@ func (s *Snapshot) Find(listener string, prefix, receiver *string, account strin
 	case 0:
 		return Match{}, Unknown
 	case 1:
-		return Match{Customer: fits[0].l, Panel: &fits[0].l.Doc.Panels[fits[0].panel]}, Found
+		l, ok := s.Customer(fits[0].customer)
+		if !ok {
+			return Match{}, Unknown
+		}
+		return Match{Customer: l, Panel: fits[0].panel}, Found
 	}
 	return Match{}, Ambiguous
 }

@@ -31,12 +31,19 @@ const syncPause = 5 * time.Millisecond
 // Purpose under which documents are sealed (seal.OpenColumn).
 const Purpose = "roster"
 
-// Document is one customer's document as the agreement has it.
+// Document is one part of a customer's roster as the agreement has it.
 type Document struct {
 	Customer string
+	Part     int // 0: contacts, rules and the first panels; others: more panels
 	Revision uint64
 	Index    uint64 // agreement index at which it was put
 	Sealed   []byte
+}
+
+// partOf names a document.
+type partOf struct {
+	customer string
+	part     int
 }
 
 // Source is the agreement's view. Its answers are consistent with one another
@@ -45,7 +52,7 @@ type Source interface {
 	// Documents returns the documents put after the given agreement index, how
 	// many there are in all, and the index that this answer reflects.
 	Documents(after uint64) (changed []Document, count int, index uint64)
-	// HasDocument tells whether the customer has a document: false once destroyed.
+	// HasDocument tells whether the customer has a roster: false once destroyed.
 	HasDocument(customer string) bool
 	// CustomerKey is the key of a customer, false when it has none or it is destroyed.
 	CustomerKey(customer string) (seal.Key, bool)
@@ -58,7 +65,7 @@ type Roster struct {
 	source Source
 	log    *slog.Logger
 	now    atomic.Pointer[Snapshot]
-	failed map[string]Document // by customer: could not be opened; of Run's goroutine
+	failed map[partOf]Document // could not be opened; of Run's goroutine
 	latest uint64              // index of the newest document seen; of Run's goroutine
 
 	unopened prometheus.Gauge
@@ -70,7 +77,7 @@ func New(source Source, e env.Env) *Roster {
 	r := &Roster{
 		source: source,
 		log:    e.Log,
-		failed: make(map[string]Document),
+		failed: make(map[partOf]Document),
 		unopened: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "vedetta_roster_unopened", Help: "Roster documents that could not be opened with their customer's key."}),
 		panels: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -119,29 +126,29 @@ func (r *Roster) Run(ctx context.Context) error {
 func (r *Roster) Sync() {
 	docs, count, index := r.source.Documents(r.latest)
 	old := r.now.Load()
-	if len(docs) == 0 && len(r.failed) == 0 && count == old.customers {
+	if len(docs) == 0 && len(r.failed) == 0 && count == old.documents {
 		r.now.Store(&Snapshot{max(index, old.index), old.tables})
 		return
 	}
 	next := newBuilder(old)
 	for _, d := range docs {
 		r.latest = max(r.latest, d.Index)
-		r.failed[d.Customer] = d
+		r.failed[partOf{d.Customer, d.Part}] = d
 	}
-	for customer, d := range r.failed {
-		if !r.source.HasDocument(customer) {
-			delete(r.failed, customer)
+	for of, d := range r.failed {
+		if !r.source.HasDocument(of.customer) {
+			delete(r.failed, of)
 			continue
 		}
-		l, err := r.open(d)
+		k, doc, err := r.open(d)
 		if err != nil {
-			r.log.Error("roster document not opened, its former one stays", "customer", customer, "revision", d.Revision, "err", err)
+			r.log.Error("roster document not opened, its former one stays", "customer", of.customer, "part", of.part, "revision", d.Revision, "err", err)
 			continue
 		}
-		delete(r.failed, customer)
-		next.put(l)
+		delete(r.failed, of)
+		next.put(d, doc, k)
 	}
-	if next.customers+len(r.failed) != count { // some were destroyed, or some failed ones have a former one
+	if next.documents+len(r.failed) != count { // some were destroyed, or some failed ones have a former one
 		old.each(func(l *Loaded) {
 			if !r.source.HasDocument(l.Doc.ID) {
 				next.drop(l.Doc.ID)
@@ -155,19 +162,21 @@ func (r *Roster) Sync() {
 
 var errNoKey = errors.New("customer has no key")
 
-func (r *Roster) open(d Document) (*Loaded, error) {
+func (r *Roster) open(d Document) (k seal.Key, doc roster.Customer, err error) {
 	k, ok := r.source.CustomerKey(d.Customer)
 	if !ok {
-		return nil, fmt.Errorf("document of customer %s: %w", d.Customer, errNoKey)
+		return k, doc, fmt.Errorf("document of customer %s: %w", d.Customer, errNoKey)
 	}
 	plain, err := seal.OpenColumn(k, Purpose, d.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("document of customer %s: %w", d.Customer, err)
+		return k, doc, fmt.Errorf("document of customer %s: %w", d.Customer, err)
 	}
-	doc, err := roster.Unmarshal(plain)
-	if err != nil {
-		return nil, fmt.Errorf("document of customer %s: %w", d.Customer, err)
+	if doc, err = roster.Unmarshal(plain); err != nil {
+		return k, doc, fmt.Errorf("document of customer %s: %w", d.Customer, err)
+	}
+	if doc.Part != d.Part {
+		return k, doc, fmt.Errorf("document of customer %s: part %d, want %d", d.Customer, doc.Part, d.Part)
 	}
 	doc.ID = d.Customer // what the agreement says holds
-	return newLoaded(doc, k, d), nil
+	return k, doc, nil
 }

@@ -51,7 +51,11 @@ func (s *source) put(t *testing.T, c roster.Customer) {
 		t.Fatal(err)
 	}
 	s.index++
-	s.docs[c.ID] = Document{Customer: c.ID, Revision: s.docs[c.ID].Revision + 1, Index: s.index, Sealed: seal.SealColumn(s.keys[c.ID], Purpose, b)}
+	at := c.ID
+	if c.Part > 0 {
+		at = fmt.Sprint(c.ID, " ", c.Part)
+	}
+	s.docs[at] = Document{Customer: c.ID, Part: c.Part, Revision: s.docs[at].Revision + 1, Index: s.index, Sealed: seal.SealColumn(s.keys[c.ID], Purpose, b)}
 }
 
 func panel(id, listener string, prefix, receiver *string, account string) roster.Panel {
@@ -134,6 +138,68 @@ func TestRule15_roster_follows(t *testing.T) {
 	if _, got := before.Find("", nil, nil, "2222"); got != Found {
 		t.Error("a snapshot changed under its reader")
 	}
+}
+
+// TestRule15_roster_in_parts: panels of all parts are the customer's; a change
+// of one leaves the others as they are, in memory too.
+func TestRule15_roster_in_parts(t *testing.T) {
+	s := newSource()
+	part := func(n int, panels ...roster.Panel) { s.put(t, roster.Customer{ID: "c1", Part: n, Panels: panels}) }
+	s.put(t, roster.Customer{ID: "c1", Panels: []roster.Panel{panel("p0", "", nil, nil, "1111")}, Contacts: []roster.Contact{{ID: "ann"}}, Rules: []roster.Rule{{ID: "r"}}})
+	part(1, panel("p1", "", nil, nil, "2222"))
+	part(2, panel("p2", "", nil, nil, "3333"), panel("p3", "", nil, nil, "4444"))
+	r := New(s, env.Quiet(1))
+	r.Sync()
+	want := func(accounts map[string]string, customers, panels int) {
+		t.Helper()
+		for account, id := range accounts {
+			m, kind := r.Find("", nil, nil, account)
+			if id == "" && kind != Unknown || id != "" && (kind != Found || m.Panel.ID != id || m.Key() != s.keys["c1"] || len(m.Customer.Doc.Rules) != 1) {
+				t.Errorf("%s: %s %+v, want %q with the customer's rules", account, kind, m, id)
+			}
+			if p, ok := m.Customer.panel(id); id != "" && (!ok || p != m.Panel) {
+				t.Errorf("%s isn't the customer's by its id", id)
+			}
+		}
+		if x := r.Snapshot(); x.customers != customers || x.panels != panels {
+			t.Errorf("%d customers, %d panels, want %d and %d", x.customers, x.panels, customers, panels)
+		}
+	}
+	want(map[string]string{"1111": "p0", "2222": "p1", "3333": "p2", "4444": "p3"}, 1, 4)
+	before, _ := r.Find("", nil, nil, "2222")
+	part(2, panel("p3", "", nil, nil, "5555"))
+	r.Sync()
+	want(map[string]string{"1111": "p0", "2222": "p1", "3333": "", "4444": "", "5555": "p3"}, 1, 3)
+	if after, _ := r.Find("", nil, nil, "2222"); after.Panel != before.Panel {
+		t.Error("a part that didn't change was opened again")
+	}
+	s.put(t, roster.Customer{ID: "c1", Rules: []roster.Rule{{ID: "r2"}}, Contacts: []roster.Contact{{ID: "bob"}}})
+	r.Sync()
+	want(map[string]string{"1111": "", "2222": "p1", "5555": "p3"}, 1, 2)
+	if l, _ := r.Snapshot().Customer("c1"); l.Index != s.index {
+		t.Errorf("roster index %d, want the newest part's, %d", l.Index, s.index)
+	} else if _, ok := l.Contact("bob"); !ok {
+		t.Error("the new contact is missing")
+	}
+	n := 0
+	l, _ := r.Snapshot().Customer("c1")
+	for range l.Panels() {
+		n++
+	}
+	clear(s.docs)
+	delete(s.keys, "c1")
+	r.Sync()
+	want(map[string]string{"2222": "", "5555": ""}, 0, 0)
+	if n != 2 {
+		t.Errorf("%d panels by walking, want 2", n)
+	}
+}
+
+func (l *Loaded) panel(id string) (*roster.Panel, bool) {
+	if l == nil {
+		return nil, false
+	}
+	return l.Panel(id)
 }
 
 func TestUnopenedDocumentHarmsNobody(t *testing.T) {

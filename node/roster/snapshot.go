@@ -1,7 +1,9 @@
 package roster
 
 import (
+	"cmp"
 	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -12,15 +14,24 @@ import (
 	"vedetta/wire/seal"
 )
 
-// Loaded is one customer's opened document. It is shared and never changed.
+// Loaded is one customer's opened roster. It is shared and never changed; after
+// a change of one part another one shares all others.
 type Loaded struct {
-	Doc      roster.Customer
+	Doc      roster.Customer // part 0: its Panels are the first only, see Panel and Panels
 	Key      seal.Key
-	Revision uint64
-	Index    uint64         // agreement index at which the document was put
-	panels   map[string]int // roster id -> index in Doc.Panels
+	Revision uint64 // of the newest part
+	Index    uint64 // agreement index at which the newest part was put
+	parts    []*part
 	contacts map[string]int // contact id -> index in Doc.Contacts
 	record   atomic.Pointer[seal.RecordKey]
+}
+
+// part is one opened document's panels.
+type part struct {
+	number   int
+	revision uint64
+	panels   []roster.Panel
+	byID     map[string]int // roster id -> index in panels
 }
 
 // RecordKey is what the customer's key seals the records of an origin with. It
@@ -34,25 +45,55 @@ func (l *Loaded) RecordKey(o mesh.Origin) *seal.RecordKey {
 	return r
 }
 
-func newLoaded(doc roster.Customer, k seal.Key, d Document) *Loaded {
-	l := &Loaded{Doc: doc, Key: k, Revision: d.Revision, Index: d.Index,
-		panels: make(map[string]int, len(doc.Panels)), contacts: make(map[string]int, len(doc.Contacts))}
+func newPart(doc roster.Customer, revision uint64) *part {
+	p := &part{number: doc.Part, revision: revision, panels: doc.Panels, byID: make(map[string]int, len(doc.Panels))}
 	for i := range doc.Panels {
-		l.panels[doc.Panels[i].ID] = i
+		p.byID[doc.Panels[i].ID] = i
 	}
-	for i := range doc.Contacts {
-		l.contacts[doc.Contacts[i].ID] = i
+	return p
+}
+
+// with is the customer with one part put in place of its former self; of part 0
+// come the contacts and rules too. l may be nil.
+func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
+	next := &Loaded{Doc: roster.Customer{ID: d.Customer}, Key: k, Revision: d.Revision, Index: d.Index}
+	if l != nil {
+		next.Doc, next.contacts = l.Doc, l.contacts
+		next.Revision, next.Index = max(l.Revision, d.Revision), max(l.Index, d.Index)
+		next.parts = slices.DeleteFunc(slices.Clone(l.parts), func(p *part) bool { return p.number == doc.Part })
 	}
-	return l
+	next.parts = append(next.parts, newPart(doc, d.Revision))
+	slices.SortFunc(next.parts, func(a, b *part) int { return cmp.Compare(a.number, b.number) })
+	if doc.Part == 0 {
+		next.Doc, next.contacts = doc, make(map[string]int, len(doc.Contacts))
+		for i := range doc.Contacts {
+			next.contacts[doc.Contacts[i].ID] = i
+		}
+	}
+	return next
 }
 
 // Panel finds a panel by its roster id.
 func (l *Loaded) Panel(id string) (*roster.Panel, bool) {
-	i, ok := l.panels[id]
-	if !ok {
-		return nil, false
+	for _, p := range l.parts {
+		if i, ok := p.byID[id]; ok {
+			return &p.panels[i], true
+		}
 	}
-	return &l.Doc.Panels[i], true
+	return nil, false
+}
+
+// Panels are all of the customer's panels; they are shared and never changed.
+func (l *Loaded) Panels() iter.Seq[*roster.Panel] {
+	return func(yield func(*roster.Panel) bool) {
+		for _, p := range l.parts {
+			for i := range p.panels {
+				if !yield(&p.panels[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Contact finds a contact by its id.
@@ -88,8 +129,8 @@ func TrimZeros(number string) string {
 const bucketCount = 256
 
 type ref struct {
-	l     *Loaded
-	panel int
+	customer string
+	panel    *roster.Panel
 }
 
 // Snapshot is the roster at one agreement index. It never changes.
@@ -101,6 +142,7 @@ type Snapshot struct {
 // tables are shared by all snapshots between two changes of documents.
 type tables struct {
 	customers int
+	documents int // parts of all customers
 	panels    int
 	seed      maphash.Seed
 	byID      [bucketCount]map[string]*Loaded
@@ -146,20 +188,52 @@ func newBuilder(old *Snapshot) *builder {
 	return &builder{tables: *old.tables, old: old}
 }
 
-func (b *builder) put(l *Loaded) {
-	b.drop(l.Doc.ID)
-	at := b.bucket(l.Doc.ID)
+// put replaces one part of a customer's roster.
+func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
+	at := b.bucket(d.Customer)
 	b.write(at)
-	b.byID[at][l.Doc.ID] = l
-	b.customers++
-	for i := range l.Doc.Panels {
-		account := strings.ToUpper(l.Doc.Panels[i].Account)
+	former := b.byID[at][d.Customer]
+	if former == nil {
+		b.customers++
+	} else {
+		for _, p := range former.parts {
+			if p.number == d.Part {
+				b.remove(d.Customer, p)
+			}
+		}
+	}
+	l := former.with(doc, k, d)
+	b.byID[at][d.Customer] = l
+	i := slices.IndexFunc(l.parts, func(p *part) bool { return p.number == d.Part })
+	b.add(d.Customer, l.parts[i])
+}
+
+func (b *builder) add(customer string, p *part) {
+	b.documents++
+	for i := range p.panels {
+		account := strings.ToUpper(p.panels[i].Account)
 		at := b.accounts(account)
-		b.byAccount[at][account] = append(slices.Clip(b.byAccount[at][account]), ref{l, i})
+		b.byAccount[at][account] = append(slices.Clip(b.byAccount[at][account]), ref{customer, &p.panels[i]})
 		b.panels++
 	}
 }
 
+func (b *builder) remove(customer string, p *part) {
+	b.documents--
+	for i := range p.panels {
+		account := strings.ToUpper(p.panels[i].Account)
+		at := b.accounts(account)
+		rest := slices.DeleteFunc(slices.Clone(b.byAccount[at][account]), func(r ref) bool { return r.panel == &p.panels[i] })
+		if len(rest) == 0 {
+			delete(b.byAccount[at], account)
+		} else {
+			b.byAccount[at][account] = rest
+		}
+		b.panels--
+	}
+}
+
+// drop removes a customer.
 func (b *builder) drop(id string) {
 	at := b.bucket(id)
 	l, ok := b.byID[at][id]
@@ -169,16 +243,8 @@ func (b *builder) drop(id string) {
 	b.write(at)
 	delete(b.byID[at], id)
 	b.customers--
-	for i := range l.Doc.Panels {
-		account := strings.ToUpper(l.Doc.Panels[i].Account)
-		at := b.accounts(account)
-		rest := slices.DeleteFunc(slices.Clone(b.byAccount[at][account]), func(r ref) bool { return r.l == l && r.panel == i })
-		if len(rest) == 0 {
-			delete(b.byAccount[at], account)
-		} else {
-			b.byAccount[at][account] = rest
-		}
-		b.panels--
+	for _, p := range l.parts {
+		b.remove(id, p)
 	}
 }
 
@@ -219,4 +285,6 @@ func (b *builder) done(index uint64) *Snapshot {
 }
 
 // Load prepares a document that came from elsewhere than the agreement.
-func Load(doc roster.Customer) *Loaded { return newLoaded(doc, seal.Key{}, Document{}) }
+func Load(doc roster.Customer) *Loaded {
+	return (*Loaded)(nil).with(doc, seal.Key{}, Document{Customer: doc.ID, Part: doc.Part})
+}

@@ -11,14 +11,14 @@ type FromView struct{ *agreement.View }
 // Documents is Source.
 func (v FromView) Documents(after uint64) (changed []Document, count int, index uint64) {
 	docs, count, index := v.View.DocumentsAfter(after)
-	for customer, d := range docs {
-		changed = append(changed, Document{Customer: customer, Revision: d.Revision, Index: d.Index, Sealed: d.Sealed})
+	for of, d := range docs {
+		changed = append(changed, Document{Customer: of.Customer, Part: of.Part, Revision: d.Revision, Index: d.Index, Sealed: d.Sealed})
 	}
 	return changed, count, index
 }
 
 // HasDocument is Source.
-func (v FromView) HasDocument(customer string) bool { _, ok := v.Document(customer); return ok }
+func (v FromView) HasDocument(customer string) bool { _, ok := v.Document(customer, 0); return ok }
 
 // CustomerKey is Source.
 func (v FromView) CustomerKey(customer string) (seal.Key, bool) {

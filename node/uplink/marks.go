@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"vedetta/node/agreement"
 	"vedetta/wire/mesh"
@@ -81,21 +83,42 @@ func (u *Uplink) Marks(_ context.Context, req []byte) ([]byte, error) {
 		out.Origins[o] = m
 	}
 	for _, c := range in.Customers {
-		if d, ok := u.agreement.Document(c); ok {
-			out.Documents[c] = documentMark{d.Revision, u.digest(c, d)}
+		if list := u.agreement.Roster(c); list != nil {
+			out.Documents[c] = u.documentMark(c, list)
 		}
 	}
 	return json.Marshal(out)
 }
 
-func (u *Uplink) digest(customer string, d agreement.Document) []byte {
+// documentMark is the newest revision among a customer's parts and the digest
+// of all: of the only one's text, or of the parts' digests in their order.
+func (u *Uplink) documentMark(customer string, list map[int]agreement.Document) documentMark {
+	var m documentMark
 	k, state := u.agreement.CustomerKey(customer)
-	if state != agreement.KeyPresent {
-		return nil
+	var all []byte
+	for _, part := range slices.Sorted(maps.Keys(list)) {
+		d := list[part]
+		m.Revision = max(m.Revision, d.Revision)
+		if state != agreement.KeyPresent {
+			continue
+		}
+		plain, err := seal.OpenColumn(k, documentPurpose, d.Sealed)
+		if err != nil {
+			state = agreement.KeyUnknown
+			continue
+		}
+		digest := k.Index(digestPurpose, string(plain))
+		if len(list) == 1 {
+			all = digest
+			continue
+		}
+		all = append(fmt.Appendf(all, "%d ", part), digest...)
 	}
-	plain, err := seal.OpenColumn(k, documentPurpose, d.Sealed)
-	if err != nil {
-		return nil
+	if state == agreement.KeyPresent {
+		m.Digest = all
+		if len(list) > 1 {
+			m.Digest = k.Index(digestPurpose, string(all))
+		}
 	}
-	return k.Index(digestPurpose, string(plain))
+	return m
 }

@@ -58,6 +58,32 @@ func TestMarksDigestWhatIsApplied(t *testing.T) {
 	}
 }
 
+// Of several parts the digest is one of their digests, in their order.
+func TestMarksDigestEveryPart(t *testing.T) {
+	u, _, _ := newUplink(t)
+	var wire key
+	call(t, u.Open, `{"customer":"c1"}`, &wire)
+	k := seal.Key{ID: seal.KeyID(wire.ID), Data: [32]byte(wire.Data), Identity: [32]byte(wire.Identity)}
+	for _, p := range []struct {
+		part, revision int
+		text           string
+	}{{0, 1, "first"}, {2, 3, "third"}, {1, 2, "second"}} {
+		sealed := base64.StdEncoding.EncodeToString(seal.SealColumn(k, documentPurpose, []byte(p.text)))
+		call(t, u.Put, fmt.Sprintf(`{"customer":"c1","part":%d,"revision":%d,"sealed":%q}`, p.part, p.revision, sealed), &struct{}{})
+	}
+	var all []byte
+	for part, text := range []string{"first", "second", "third"} {
+		all = append(fmt.Appendf(all, "%d ", part), k.Index(digestPurpose, text)...)
+	}
+	var out struct {
+		Documents map[string]documentMark
+	}
+	call(t, u.Marks, `{"version":1,"customers":["c1"]}`, &out)
+	if d := out.Documents["c1"]; d.Revision != 3 || !bytes.Equal(d.Digest, k.Index(digestPurpose, string(all))) {
+		t.Errorf("%+v, want revision 3 and the digest of three digests", d)
+	}
+}
+
 func TestMarksRefuseALaterForm(t *testing.T) {
 	u, _, _ := newUplink(t)
 	for _, bad := range []string{`{"version":2}`, `{}`, `[`} {

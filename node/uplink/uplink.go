@@ -30,8 +30,9 @@ type Agreement interface {
 	Days() []mesh.Day
 	DayKey(mesh.Day) (seal.Key, bool)
 	Key(id seal.KeyID) (k seal.Key, customer string, state agreement.KeyState) // customer is empty for a day's
-	Documents() (byCustomer map[string]agreement.Document, index uint64)
-	Document(customer string) (agreement.Document, bool)
+	Documents() map[agreement.PartOf]agreement.Document
+	Document(customer string, part int) (agreement.Document, bool)
+	Roster(customer string) map[int]agreement.Document
 	Changed() <-chan struct{}
 }
 
@@ -166,11 +167,17 @@ func (u *Uplink) Open(ctx context.Context, req []byte) ([]byte, error) {
 func (u *Uplink) Put(ctx context.Context, req []byte) ([]byte, error) {
 	var body decision.PutDocument
 	if err := json.Unmarshal(req, &body); err != nil || body.Customer == "" {
-		return nil, errors.New(`central.put: want {"customer", "revision", "sealed"}`)
+		return nil, errors.New(`central.put: want {"customer", "part", "revision", "sealed"}`)
 	}
 	res, err := u.proposer.Propose(ctx, body)
 	if err != nil {
 		return nil, err
+	}
+	if res.Refusal != nil && res.Refusal.Reason == agreement.ReasonRevision {
+		// The answer to an earlier try was lost: this very revision stands.
+		if d, ok := u.agreement.Document(body.Customer, body.Part); ok && d.Revision == body.Revision {
+			return json.Marshal(map[string]uint64{"index": d.Index})
+		}
 	}
 	if err := res.Err(); err != nil {
 		return nil, err
@@ -178,19 +185,29 @@ func (u *Uplink) Put(ctx context.Context, req []byte) ([]byte, error) {
 	return json.Marshal(map[string]uint64{"index": res.Index})
 }
 
-// Status answers central.status: which document of each customer stands.
+// Status answers central.status: which roster of each customer stands; Parts are
+// the revisions of further parts.
 func (u *Uplink) Status(context.Context, []byte) ([]byte, error) {
 	type document struct {
-		Revision uint64 `json:"revision"`
-		Index    uint64 `json:"index"`
+		Revision uint64         `json:"revision"`
+		Index    uint64         `json:"index"`
+		Parts    map[int]uint64 `json:"parts,omitempty"`
 	}
 	out := struct {
 		Documents map[string]document `json:"documents"`
 		Leader    string              `json:"leader"`
 	}{map[string]document{}, u.leader()}
-	docs, _ := u.agreement.Documents()
-	for customer, d := range docs {
-		out.Documents[customer] = document{d.Revision, d.Index}
+	for of, d := range u.agreement.Documents() {
+		doc := out.Documents[of.Customer]
+		if of.Part == 0 {
+			doc.Revision, doc.Index = d.Revision, d.Index
+		} else {
+			if doc.Parts == nil {
+				doc.Parts = map[int]uint64{}
+			}
+			doc.Parts[of.Part] = d.Revision
+		}
+		out.Documents[of.Customer] = doc
 	}
 	return json.Marshal(out)
 }

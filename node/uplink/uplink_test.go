@@ -151,17 +151,27 @@ func TestPutAndStatus(t *testing.T) {
 	if put.Index != l.index {
 		t.Errorf("index %d, want %d", put.Index, l.index)
 	}
-	for _, bad := range []string{`{"customer":"c1","revision":3,"sealed":"c2VhbGVk"}`, `{"customer":"nobody","revision":1,"sealed":"c2VhbGVk"}`, `{"revision":1}`, `[`} {
+	first := put.Index
+	call(t, u.Put, `{"customer":"c1","revision":3,"sealed":"c2VhbGVk"}`, &put) // the answer was lost
+	if put.Index != first {
+		t.Errorf("put twice has index %d, want that of the first, %d", put.Index, first)
+	}
+	var part struct{ Index uint64 }
+	call(t, u.Put, `{"customer":"c1","part":2,"revision":4,"sealed":"c2VhbGVk"}`, &part)
+	for _, bad := range []string{`{"customer":"c1","revision":2,"sealed":"c2VhbGVk"}`, `{"customer":"c1","part":-1,"revision":2,"sealed":"c2VhbGVk"}`, `{"customer":"nobody","revision":1,"sealed":"c2VhbGVk"}`, `{"revision":1}`, `[`} {
 		if b, err := u.Put(t.Context(), []byte(bad)); err == nil {
 			t.Errorf("%s answered %s, want a refusal", bad, b)
 		}
 	}
 	var st struct {
-		Documents map[string]struct{ Revision, Index uint64 }
-		Leader    string
+		Documents map[string]struct {
+			Revision, Index uint64
+			Parts           map[int]uint64
+		}
+		Leader string
 	}
 	call(t, u.Status, `{}`, &st)
-	if d := st.Documents["c1"]; len(st.Documents) != 1 || d.Revision != 3 || d.Index != put.Index || st.Leader != "roubaix" {
+	if d := st.Documents["c1"]; len(st.Documents) != 1 || d.Revision != 3 || d.Index != put.Index || len(d.Parts) != 1 || d.Parts[2] != 4 || st.Leader != "roubaix" {
 		t.Errorf("status %+v, want c1 at revision 3, index %d, leader roubaix", st, put.Index)
 	}
 }

@@ -259,9 +259,10 @@ type PutDayKey struct {
 	Wrapped []byte   `json:"wrapped"`
 }
 
-// PutDocument replaces a customer's roster document when its revision is higher.
+// PutDocument replaces one part of a customer's roster when its revision is higher.
 type PutDocument struct {
 	Customer string `json:"customer"`
+	Part     int    `json:"part,omitempty"`
 	Revision uint64 `json:"revision"` // central's, rises with every change
 	Sealed   []byte `json:"sealed"`   // seal.Column of a roster.Customer
 }

@@ -6,8 +6,8 @@ import "vedetta/wire/mesh"
 // was unknown, under the key of the customer to whom it was given. Receive time
 // and peer are those of the held one.
 type Adopted struct {
-	Held mesh.Position `json:"held"`
-	Tell Tell          `json:"tell"`
+	Held mesh.Position
+	Tell Tell
 }
 
 // Tell says who is told of an adopted message.

@@ -2,6 +2,10 @@
 // nodes read it: panels, contacts, rules. It travels sealed with the customer's
 // data key (seal.Column, purpose "roster") inside a decision.PutDocument.
 //
+// A customer with many panels has several: part 0 holds contacts, rules and the
+// first panels, each further part more panels and nothing else, so that a
+// change of one panel sends and opens a few hundred, not forty thousand.
+//
 // The form is JSON, version 1; field names are those of the API's bodies.
 package roster
 
@@ -22,7 +26,8 @@ var ErrVersion = errors.New("roster document version is above what this program 
 type Customer struct {
 	Version  int       `json:"version"`
 	ID       string    `json:"id"`
-	Language string    `json:"language"` // it or en: of the texts that go to nobody in particular
+	Part     int       `json:"part,omitempty"` // 0: the one with contacts and rules
+	Language string    `json:"language"`       // it or en: of the texts that go to nobody in particular
 	Panels   []Panel   `json:"panels"`
 	Contacts []Contact `json:"contacts"`
 	Rules    []Rule    `json:"rules"`

@@ -30,7 +30,7 @@ func TestRule04_DocumentKeepsItsForm(t *testing.T) {
 		t.Errorf("came back as %+v, %v, want %+v", got, err, c)
 	}
 	c.Panels[0].Reception = &Reception{NoWindow: true, BehindSeconds: 120, AheadSeconds: 60, LocalTime: true, DuplicateSeconds: 60, Answer: AnswerReceived,
-		AllowPlain: true, Ack: AckAll, UnknownToken: TokenACK, StrictAccount: true, Text: TextUTF8,
+		AllowPlain: true, Ack: AckAll, UnknownToken: TokenACK, StrictAccount: true, OpaqueAccount: true, Text: TextUTF8,
 		NextKey: []byte("next key, 16 byt"), PreviousKey: []byte("previous, 16 byt"), PreviousUntilMs: 1764000000000}
 	more, err := Marshal(c)
 	if err != nil {

@@ -34,6 +34,7 @@ type Reception struct {
 	Ack              string `json:"ack,omitempty"`
 	UnknownToken     string `json:"unknown_token,omitempty"`
 	StrictAccount    bool   `json:"strict_account,omitempty"` // refuse an account that is not hex, not in the header, or another one in the block
+	OpaqueAccount    bool   `json:"opaque_account,omitempty"` // the account need not be hex (Focus FC-7688: foc7688)
 	Text             string `json:"text,omitempty"`
 
 	// Key ring: next is taken beside the current key, previous until its time.
