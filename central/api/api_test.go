@@ -73,7 +73,8 @@ func TestShapes(t *testing.T) {
 	c := newClient(t)
 	s := c.s
 	full := centraltest.Alarm{At: at, Plan: []string{"email", "webhook"}, Event: decision.Event{Standard: "SIA-DCS", Code: "BA", Category: "burglary", Qualifier: "new",
-		Partition: "1", Zone: "003", User: "4", Text: "Finestra <1>", PanelMs: at.Add(-1500 * time.Millisecond).UnixMilli()}}
+		Partition: "1", Zone: "003", User: "4", Text: "Finestra <1>", PanelMs: at.Add(-1500 * time.Millisecond).UnixMilli(),
+		Extended: []string{"Vhttps://example.org/a,https://example.org/b", "X012W30", "Y45N15", "K"}}}
 	ids := full.Verdict(s.Mesh, full.Message(s.Mesh))
 	centraltest.Settle(s.Mesh, at.Add(1200*time.Millisecond), ids[0], 1, decision.StateDelivered, "")
 	centraltest.Settle(s.Mesh, at.Add(1300*time.Millisecond), ids[1], 1, decision.StateRefused, "provider_refused")

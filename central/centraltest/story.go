@@ -114,7 +114,9 @@ func Story(m *Mesh, now time.Time) {
 	send(4*time.Hour, Alarm{Node: "roubaix", Event: sia("TA", "tamper", "new", "12", "", "Coperchio aperto"), Plan: both}, ok, ok)
 	send(3*time.Hour, Alarm{Node: "limburg", Event: sia("FA", "fire", "new", "12", "", "Rilevatore fumo garage"), Plan: []string{"email", "webhook", "voice"}}, ok, ok, decision.StateCancelled)
 	send(3*time.Hour-4*time.Minute, Alarm{Node: "limburg", Event: sia("FR", "fire", "restore", "12", "", ""), Plan: both}, ok, ok)
-	p := send(40*time.Minute, Alarm{Event: sia("BA", "burglary", "new", "3", "", "Contatto finestra <studio> & persiana"), Plan: []string{"email", "webhook", "sms"}}, ok, ok, ok)
+	broken := sia("BA", "burglary", "new", "3", "", "Contatto finestra <studio> & persiana")
+	broken.Extended = []string{"Vhttps://video.vedetta.example/clip/8f21.mp4,https://video.vedetta.example/a,b", "Ujavascript:alert(1)", "X011E52.9", "Y43N27.8", "LScala B, secondo piano", "M0026B9E4268B", "K", "E115000"}
+	p := send(40*time.Minute, Alarm{Event: broken, Plan: []string{"email", "webhook", "sms"}}, ok, ok, ok)
 	Alarm{At: now.Add(-40*time.Minute + 4*time.Second), Node: "roubaix", Event: sia("BA", "burglary", "new", "3", "", "")}.Copy(m, p)
 	Alarm{At: now.Add(-40*time.Minute + 9*time.Second), Node: "limburg", Event: sia("BA", "burglary", "new", "3", "", "")}.Copy(m, p)
 	send(30*time.Minute, Alarm{Event: sia("BR", "burglary", "restore", "3", "", ""), Plan: both}, ok, ok)

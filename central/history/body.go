@@ -25,6 +25,8 @@ type EventBody struct {
 	Text      string  `json:"text,omitempty"`
 	PanelMs   int64   `json:"panel_time,omitempty"` // Unix milliseconds, 0 unknown
 	Late      bool    `json:"late,omitempty"`
+
+	Extended []string `json:"extended,omitempty"` // as decisions have it: a letter and its text
 }
 
 // NotificationBody is what a notification's row holds sealed (purpose

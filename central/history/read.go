@@ -50,6 +50,9 @@ type Event struct {
 	AcknowledgedTime *Time   `json:"acknowledged_time"`
 	Late             bool    `json:"late"` // decided over a minute after it was received
 
+	Extended    []Extended   `json:"extended"`
+	Coordinates *Coordinates `json:"coordinates"`
+
 	Panel string `json:"-"` // roster id, for pages
 }
 
@@ -219,6 +222,7 @@ func (h *History) event(k seal.Key, r row) (e Event, at cursor, err error) {
 	e.Standard, e.Code, e.Qualifier, e.Category = b.Standard, b.Code, b.Qualifier, b.Category
 	e.Partition, e.Zone, e.ZoneName = present(b.Partition), present(b.Zone), present(b.ZoneName)
 	e.User, e.Text, e.PanelTime, e.Late = present(b.User), present(b.Text), timeAt(b.PanelMs), b.Late
+	e.Extended, e.Coordinates = extendedOf(b.Extended)
 	english, italian := meaning(b.Standard, b.Code, b.Qualifier)
 	e.Meaning, e.MeaningIt = present(english), present(italian)
 	return e, at, nil

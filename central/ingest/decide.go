@@ -271,7 +271,7 @@ func (b *batch) events(d decision.Record, k seal.Key, msg *entry.Message) (waits
 	for _, e := range v.Events {
 		n := history.NewEvent{ID: decision.EventID(v.Entry, e.Index), Customer: v.Customer, Entry: v.Entry, ReceivedMs: v.ReceivedMs,
 			Body: history.EventBody{Account: panel.Account, Panel: v.Panel, Standard: e.Standard, Code: e.Code, Qualifier: e.Qualifier, Category: e.Category,
-				Partition: e.Partition, Zone: e.Zone, ZoneName: premises.ZoneName(panel, e.Zone), User: e.User, Text: e.Text, PanelMs: e.PanelMs, Late: v.Late}}
+				Partition: e.Partition, Zone: e.Zone, ZoneName: premises.ZoneName(panel, e.Zone), User: e.User, Text: e.Text, PanelMs: e.PanelMs, Late: v.Late, Extended: e.Extended}}
 		if msg != nil {
 			n.ReceivedMs = msg.Received.UnixMilli()
 			n.Body.Account, n.Body.Prefix, n.Body.Receiver = msg.Account, msg.Prefix, msg.Receiver

@@ -1,13 +1,17 @@
 package portal
 
 import (
+	"fmt"
+	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"vedetta/central/history"
 	"vedetta/wire/entry"
+	wire "vedetta/wire/event"
 )
 
 // eventPage is all that is known of one event.
@@ -15,8 +19,40 @@ type eventPage struct {
 	Event      eventView
 	PanelLink  string
 	Rows       []fact
+	Extended   []extendedView
 	Deliveries []deliveryView
 	Frames     []frameView
+}
+
+// extendedView is one field of extended data.
+type extendedView struct {
+	Name  string
+	Value string
+	Parts []part       // of the value: addresses that a browser may open, never fetched by us, and the rest
+	Place template.URL // geo: address of the coordinates, ours
+}
+
+type part struct{ Text, Link string }
+
+// linked cuts a value before each further address; several links in one field are
+// separated by commas (reference row 35).
+func linked(value string) []part {
+	var parts []part
+	for rest := value; rest != ""; {
+		at := len(rest)
+		for _, scheme := range []string{",http://", ",https://"} {
+			if i := strings.Index(rest, scheme); i >= 0 {
+				at = min(at, i)
+			}
+		}
+		one := part{Text: rest[:at]}
+		if u, err := url.Parse(strings.TrimSpace(one.Text)); err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+			one.Link = u.String()
+		}
+		parts = append(parts, one)
+		rest = strings.TrimPrefix(rest[at:], ",")
+	}
+	return parts
 }
 
 // deliveryView is one notification with its attempts.
@@ -75,7 +111,7 @@ func (p *Portal) event(v visit) error {
 	if err != nil {
 		return err
 	}
-	content := eventPage{Event: view.event(e, nil), Rows: view.rows(e, frames)}
+	content := eventPage{Event: view.event(e, nil), Rows: view.rows(e, frames), Extended: view.extended(e)}
 	if _, ok := view.names.Panels[e.Panel]; ok {
 		content.PanelLink = "/panels/" + e.Panel
 	}
@@ -108,6 +144,32 @@ func (v *viewer) rows(e history.Event, frames []history.Frame) []fact {
 		rows = append(rows, fact{l.T("event.note"), l.T("event.late_text")})
 	}
 	return rows
+}
+
+// extended are the facts that the panel adds to its event. The alarm's text, when
+// that is the event's own, isn't said again.
+func (v *viewer) extended(e history.Event) []extendedView {
+	var list []extendedView
+	for _, x := range e.Extended {
+		if x.ID == "I" && x.Value != nil && e.Text != nil && *x.Value == *e.Text {
+			continue
+		}
+		f := wire.Extended{ID: x.ID}
+		row := extendedView{Name: f.Name(v.lang.Code)}
+		switch {
+		case x.Value != nil:
+			row.Value = *x.Value
+		case f.Secret():
+			row.Value = v.lang.T("event.secret")
+		}
+		row.Parts = linked(row.Value)
+		list = append(list, row)
+	}
+	if c := e.Coordinates; c != nil {
+		at := fmt.Sprintf("%.5f,%.5f", c.Latitude, c.Longitude)
+		list = append(list, extendedView{Name: v.lang.T("event.place"), Value: strings.Replace(at, ",", ", ", 1), Place: template.URL("geo:" + at)})
+	}
+	return list
 }
 
 func standard(s string) string {
@@ -155,6 +217,13 @@ func (v *viewer) frame(f history.Frame, zone *time.Location) frameView {
 	add("frame.received", l.Precise(f.Received.In(zone)))
 	if f.Timestamp != nil {
 		add("frame.stamped", l.Precise(f.Timestamp.In(zone)))
+		off := f.Timestamp.Sub(f.Received.Add(-time.Duration(f.OffsetMs) * time.Millisecond)).Round(time.Second)
+		switch {
+		case off <= -2*time.Second:
+			add("frame.clock", l.T("frame.clock_behind", l.Span(-off)))
+		case off >= 2*time.Second:
+			add("frame.clock", l.T("frame.clock_ahead", l.Span(off)))
+		}
 	}
 	add("frame.path", strings.ToUpper(f.Transport)+", "+f.Listener)
 	token := f.Token
@@ -173,8 +242,19 @@ func (v *viewer) frame(f history.Frame, zone *time.Location) frameView {
 	}
 	add("frame.account", number)
 	add("frame.sequence", strconv.Itoa(f.Sequence))
+	add("frame.source", f.Peer)
+	if f.Key != "" {
+		add("frame.key", l.T(map[string]string{entry.KeyNext: "frame.key_next", entry.KeyPrevious: "frame.key_previous"}[f.Key]))
+	}
+	if len(f.Quirks) > 0 {
+		add("frame.quirks", strings.Join(f.Quirks, ", "))
+	}
 	answer := map[entry.Answer]string{entry.AnswerACK: "frame.ack", entry.AnswerDUH: "frame.duh", entry.AnswerSilence: "frame.silence"}[f.Answer]
-	add("frame.answer", l.T(answer))
+	said := l.T(answer)
+	if f.Ack != "" && f.Answer == entry.AnswerACK {
+		said += " (" + l.T(map[string]string{"local": "frame.ack_local", "all": "frame.ack_all"}[f.Ack]) + ")"
+	}
+	add("frame.answer", said)
 	out.Raw, out.Data = visible(f.Raw), visible(f.Data)
 	for _, x := range f.XData {
 		out.Extended = append(out.Extended, visible(x))

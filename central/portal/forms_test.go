@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vedetta/central/centraltest"
+	"vedetta/central/history"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
 )
@@ -130,6 +131,28 @@ func TestSupervisionByPage(t *testing.T) {
 	form.Set("supervision.profile", "")
 	form.Set("supervision.alternative.transport", "")
 	v.post(r.Request.URL.Path, form, 200, "tolleranza 30 secondi")
+}
+
+// What a panel says besides its event stands on the event's page: links that a
+// browser may open, a place, never a key.
+func TestExtendedDataOnThePage(t *testing.T) {
+	v := newVisitor(t)
+	events, err := v.s.History.Events(t.Context(), centraltest.Customer, history.Query{Limit: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events.Items {
+		if e.Copies != 3 {
+			continue
+		}
+		body := v.get("/events/"+e.ID, 200, `<a href="https://video.vedetta.example/clip/8f21.mp4" rel="noopener noreferrer nofollow">`, `href="https://video.vedetta.example/a,b"`, "javascript:alert(1)", "Luogo</dt>", "Scala B, secondo piano",
+			`<a href="geo:43.46333,11.88167">43.46333, 11.88167</a>`, "Indirizzo MAC", "Una chiave: non viene mostrata", "115000")
+		if strings.Contains(body, `href="javascript:`) {
+			t.Error("a script became a link")
+		}
+		return
+	}
+	t.Fatal("no event with copies")
 }
 
 // Settings of reception are kept, faults told at their place, and a form without

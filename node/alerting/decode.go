@@ -81,7 +81,7 @@ func reader(m entry.Message) event.Reader {
 
 func extended(r event.Reader, m entry.Message) (list []string, size int) {
 	for _, x := range r.Extended(m.XData) {
-		list = append(list, x.ID+x.Value)
+		list = append(list, x.Line())
 		size += len(x.Value) + 1
 	}
 	return list, size

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vedetta/wire/decision"
+	"vedetta/wire/event"
 )
 
 // Message is one notification, opened and ready to be worded by a channel.
@@ -48,7 +49,8 @@ type Event struct {
 	Zone      string
 	ZoneName  string
 	User      string
-	Text      string // the panel's own
+	Text      string           // the panel's own
+	Extended  []event.Extended // what the message says besides; secrets have no value
 	Prefix    *string
 	Receiver  *string
 	Origin    string // node.incarnation.number of the entry

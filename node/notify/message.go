@@ -22,7 +22,7 @@ func message(item alerting.Item, value, language string, place Place) channel.Me
 		Panel: channel.Panel{ID: item.Panel, Name: item.PanelName, Account: item.Account, TimeZone: item.TimeZone},
 		Event: channel.Event{
 			ID: n.Event, Standard: e.Standard, Code: e.Code, Qualifier: e.Qualifier, Category: e.Category, Partition: e.Partition, Zone: e.Zone,
-			ZoneName: place.ZoneName, User: e.User, Text: e.Text, Prefix: place.Prefix, Receiver: place.Receiver, Copies: 1, Late: item.Late,
+			ZoneName: place.ZoneName, User: e.User, Text: e.Text, Extended: event.ExtendedLines(e.Extended), Prefix: place.Prefix, Receiver: place.Receiver, Copies: 1, Late: item.Late,
 			Received: item.Received,
 		},
 	}

@@ -77,6 +77,20 @@ func (r Reader) Extended(xdata [][]byte) []Extended {
 	return list
 }
 
+// Line is the field as decisions carry it: the letter and the text.
+func (x Extended) Line() string { return x.ID + x.Value }
+
+// ExtendedLines reads what Line wrote; a line that is empty is left out.
+func ExtendedLines(lines []string) []Extended {
+	list := make([]Extended, 0, len(lines))
+	for _, l := range lines {
+		if l != "" {
+			list = append(list, Extended{ID: l[:1], Value: l[1:]})
+		}
+	}
+	return list
+}
+
 // Coordinates are where a message says that it comes from, in degrees, north and
 // east positive; ok is false when it doesn't say both. The values are degrees, a
 // letter of direction and minutes: X012W34.1, Y45N12.2.

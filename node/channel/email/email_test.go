@@ -21,6 +21,7 @@ import (
 	"vedetta/node/channel"
 	"vedetta/ops/catcher"
 	"vedetta/wire/decision"
+	"vedetta/wire/event"
 )
 
 const id = "n-_4567890123456789012345678901x"
@@ -105,6 +106,24 @@ func TestDelivered(t *testing.T) {
 	}
 	if dir := os.Getenv("VEDETTA_MAIL_SAMPLES"); dir != "" {
 		os.WriteFile(filepath.Join(dir, "it.html"), []byte(m.HTML), 0o644)
+	}
+}
+
+// What the panel says besides its event stands in the mail, a key never, and the
+// alarm's text once.
+func TestExtendedDataIsInTheMail(t *testing.T) {
+	c, ch := start(t, catcher.Config{}, Config{})
+	m := sample()
+	m.Event.Extended = []event.Extended{{ID: "V", Value: "https://example.org/a.jpg"}, {ID: "L", Value: "Scala\nB"}, {ID: "K"}, {ID: "I", Value: m.Event.Text}}
+	ch.Send(t.Context(), m, yes)
+	mail := c.Messages()[0]
+	for _, want := range []string{"Immagine, video o audio: https://example.org/a.jpg", "Luogo: Scala B"} {
+		if !strings.Contains(mail.Text, want) {
+			t.Errorf("text lacks %q:\n%s", want, mail.Text)
+		}
+	}
+	if !strings.Contains(mail.HTML, "https://example.org/a.jpg") || strings.Contains(mail.HTML, "<img") || strings.Contains(mail.Text, "chiave") || strings.Count(mail.Text, m.Event.Text) != 1 {
+		t.Error(mail.Text)
 	}
 }
 

@@ -46,6 +46,11 @@ func (c *Channel) wordsOf(m channel.Message) words {
 	add("Area", "Partition", m.Event.Partition)
 	add("Utente", "User", m.Event.User)
 	add("Testo della centrale", "Panel's text", m.Event.Text)
+	for _, x := range m.Event.Extended {
+		if x.ID != "I" || x.Value != m.Event.Text { // the alarm's text stands above
+			add(x.Name("it"), x.Name("en"), wording.OneLine(x.Value))
+		}
+	}
 	if m.Event.PanelTime.IsZero() {
 		add("Ora della centrale", "Panel's time", pick("non indicata", "not given"))
 	} else {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vedetta/node/channel"
+	wire "vedetta/wire/event"
 )
 
 // bodyVersion is the version of the body's form.
@@ -52,6 +53,21 @@ type event struct {
 	Origin       string  `json:"origin"`
 	Copies       int     `json:"copies"`
 	Late         bool    `json:"late"`
+
+	Extended    []extended   `json:"extended"`
+	Coordinates *coordinates `json:"coordinates"`
+}
+
+// extended is one field of extended data.
+type extended struct {
+	ID    string  `json:"id"`
+	Name  string  `json:"name"`
+	Value *string `json:"value"`
+}
+
+type coordinates struct {
+	Latitude  float64 `json:"latitude"`
+	Longitude float64 `json:"longitude"`
 }
 
 type panel struct {
@@ -85,6 +101,13 @@ func compose(m channel.Message) ([]byte, error) {
 	if !e.PanelTime.IsZero() {
 		at := stamp(e.PanelTime)
 		b.Data.Event.PanelTime = &at
+	}
+	b.Data.Event.Extended = []extended{}
+	for _, x := range e.Extended {
+		b.Data.Event.Extended = append(b.Data.Event.Extended, extended{x.ID, x.Key(), orNull(x.Value)})
+	}
+	if latitude, longitude, ok := wire.Coordinates(e.Extended); ok {
+		b.Data.Event.Coordinates = &coordinates{latitude, longitude}
 	}
 	out, err := json.Marshal(b)
 	if err != nil {

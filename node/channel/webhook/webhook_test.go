@@ -17,6 +17,7 @@ import (
 	"vedetta/node/channel"
 	"vedetta/ops/catcher"
 	"vedetta/wire/decision"
+	wire "vedetta/wire/event"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -82,9 +83,24 @@ func TestDelivered(t *testing.T) {
 	if err := verifier.Verify([]byte(hooks[0].Body), h); err != nil {
 		t.Errorf("an independent verifier says: %v", err)
 	}
-	want := `{"version":1,"type":"notification","timestamp":"2026-07-01T10:00:01.005Z","data":{"event":{"id":"arezzo.1-0000000000000001.7.0","account":"1234","prefix":null,"receiver":null,"standard":"SIA-DCS","code":"BA","qualifier":"new","category":"burglary","meaning":"Burglary alarm","meaning_it":"Allarme furto","partition":null,"zone":"1","zone_name":"Ingresso","user":null,"text":"PORTA \u003cè\u003e aperta","panel_time":null,"received_time":"2026-07-01T10:00:01.005Z","origin":"arezzo.1-0000000000000001.7","copies":1,"late":false},"panel":{"id":"p1","name":"Casa","account":"1234"},"notification":{"id":"n1","event_id":"arezzo.1-0000000000000001.7.0","contact_id":"c1","channel":"webhook"}}}`
+	want := `{"version":1,"type":"notification","timestamp":"2026-07-01T10:00:01.005Z","data":{"event":{"id":"arezzo.1-0000000000000001.7.0","account":"1234","prefix":null,"receiver":null,"standard":"SIA-DCS","code":"BA","qualifier":"new","category":"burglary","meaning":"Burglary alarm","meaning_it":"Allarme furto","partition":null,"zone":"1","zone_name":"Ingresso","user":null,"text":"PORTA \u003cè\u003e aperta","panel_time":null,"received_time":"2026-07-01T10:00:01.005Z","origin":"arezzo.1-0000000000000001.7","copies":1,"late":false,"extended":[],"coordinates":null},"panel":{"id":"p1","name":"Casa","account":"1234"},"notification":{"id":"n1","event_id":"arezzo.1-0000000000000001.7.0","contact_id":"c1","channel":"webhook"}}}`
 	if hooks[0].Body != want {
 		t.Errorf("a released form has changed:\n got %s\nwant %s", hooks[0].Body, want)
+	}
+}
+
+// What a panel says besides its event is passed on; a key never.
+func TestExtendedDataIsPassedOn(t *testing.T) {
+	c, url := start(t, catcher.Fault{})
+	m := sample(url, secret)
+	m.Event.Extended = []wire.Extended{{ID: "V", Value: "https://example.org/a.jpg"}, {ID: "X", Value: "012W30"}, {ID: "Y", Value: "45N15"}, {ID: "K"}, {ID: "E", Value: "115000"}}
+	if got := local(Config{}).Send(t.Context(), m, yes); got.State != decision.StateDelivered {
+		t.Fatalf("outcome %+v", got)
+	}
+	const want = `"extended":[{"id":"V","name":"verification","value":"https://example.org/a.jpg"},{"id":"X","name":"longitude","value":"012W30"},{"id":"Y","name":"latitude","value":"45N15"},` +
+		`{"id":"K","name":"new_key","value":null},{"id":"E","name":"e","value":"115000"}],"coordinates":{"latitude":45.25,"longitude":-12.5}}`
+	if body := c.Webhooks()[0].Body; !strings.Contains(body, want) {
+		t.Errorf("%s\nwant %s", body, want)
 	}
 }
 
