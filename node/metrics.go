@@ -23,7 +23,16 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge("vedetta_ready", "1 when an alarm that arrives now would be acknowledged once a majority of sites holds it.", ready)
-	gauge("vedetta_panels_silent", "Panels that are silent past their interval. NaN: not judged, as this program has no supervision yet.", math.NaN())
+	silent := math.NaN()
+	if c.r.view.Generation() > 0 {
+		silent = float64(c.r.view.CountSilent())
+	}
+	gauge("vedetta_panels_silent", "Panels that are silent past interval and grace on every path, in the whole mesh as this node has applied it. NaN: this node doesn't know yet.", silent)
+	judging := 0.0
+	if c.r.supervision.Judging() {
+		judging = 1
+	}
+	gauge("vedetta_supervision_judging", "1 while a majority of sites reports what it hears, so that silence can be told from an outage of ours.", judging)
 	lag := prometheus.NewDesc("vedetta_follower_lag_seconds", "How long the follower has lacked an entry; 0 when it lacks none.", []string{"follower"}, nil)
 	for name, l := range c.r.lags(time.Now()) {
 		if l.Seconds != nil {

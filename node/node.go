@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +35,7 @@ import (
 	"vedetta/node/roster"
 	"vedetta/node/status"
 	"vedetta/node/strangers"
+	"vedetta/node/supervision"
 	"vedetta/node/uplink"
 	"vedetta/node/watch"
 	"vedetta/wire/push"
@@ -114,9 +117,18 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	lk.HandleCall(methodAble, []string{link.RoleNode}, gate.Able)
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
+	watched, err := supervision.New(supervision.Config{Self: self, Peers: slices.Collect(maps.Keys(cfg.Mesh.Peers))},
+		supervision.Parts{View: view, Caller: lk, Proposer: proposer, Roster: people, Ready: gate.Ready, Offset: gate.Measured}, e.Split("supervision"))
+	if err != nil {
+		return err
+	}
+	people.Follow(watched.RosterChanged)
+	lk.HandleCall(supervision.Method, []string{link.RoleNode}, func(ctx context.Context, from link.Identity, req []byte) ([]byte, error) {
+		return watched.Answer(ctx, from.Name, req)
+	})
 	guests := strangers.New(cfg.Reception.strangers())
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Unknown: intake.UnknownAnswer(cfg.Reception.Unknown), Behind: 40 * time.Second, Ahead: 20 * time.Second},
-		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Ready: gate.Ready, Offset: gate.Measured, Hold: guests.Hold}, e.Split("intake"))
+		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Heard: watched, Ready: gate.Ready, Offset: gate.Measured, Hold: guests.Hold}, e.Split("intake"))
 	panels, err := reception.New(cfg.Reception.reception(), in, guests, e.Split("reception"))
 	if err != nil {
 		return daemon.BadConfig{Err: err}
@@ -154,7 +166,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
 	serveCentral(lk, up, seenLately, vapid)
 	seen := report{
-		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, panels: panels, guests: guests,
+		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, supervision: watched, panels: panels, guests: guests,
 		rumours: rumours, registry: registry, history: &history{}, started: time.Now(),
 	}
 	if err := registry.Register(collector{seen}); err != nil {
@@ -171,7 +183,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	g, running := errgroup.WithContext(running)
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
-		"roster": people.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
+		"roster": people.Run, "supervision": watched.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
 		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
 	} {
 		g.Go(func() error {

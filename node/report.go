@@ -18,6 +18,7 @@ import (
 	"vedetta/node/reception"
 	"vedetta/node/status"
 	"vedetta/node/strangers"
+	"vedetta/node/supervision"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -27,21 +28,22 @@ const certificateWarning = 30 * 24 * time.Hour
 
 // report gathers what /status shows. It only reads.
 type report struct {
-	cfg      Config
-	self     mesh.Origin
-	gate     *gate
-	view     *agreement.View
-	files    *journal.Journal
-	copies   *replica.Replica
-	raft     raftLog
-	link     *link.Link
-	alerts   *alerting.Follower
-	panels   *reception.Reception
-	guests   *strangers.Core
-	rumours  rumours
-	registry prometheus.Gatherer
-	history  *history
-	started  time.Time
+	cfg         Config
+	self        mesh.Origin
+	gate        *gate
+	view        *agreement.View
+	files       *journal.Journal
+	copies      *replica.Replica
+	raft        raftLog
+	link        *link.Link
+	alerts      *alerting.Follower
+	supervision *supervision.Supervision
+	panels      *reception.Reception
+	guests      *strangers.Core
+	rumours     rumours
+	registry    prometheus.Gatherer
+	history     *history
+	started     time.Time
 }
 
 func (r report) now() status.Status {
@@ -73,6 +75,7 @@ func (r report) now() status.Status {
 	}
 	open, age := r.view.Oldest()
 	st.Open, st.OldestOpen = open, age.Seconds()
+	st.Supervision = status.Supervision{Panels: r.supervision.Panels(), Silent: r.view.CountSilent(), Judging: r.supervision.Judging()}
 	for _, o := range copies.Origins {
 		if o.Quarantined != "" {
 			st.Quarantined = append(st.Quarantined, status.Isolation{Origin: o.Origin.String(), Why: o.Quarantined})

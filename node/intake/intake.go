@@ -51,6 +51,11 @@ type Keys interface {
 	DayKey(day mesh.Day) (seal.Key, bool)
 }
 
+// Supervisor notes when a panel was heard; it never waits.
+type Supervisor interface {
+	Heard(now time.Time, p *doc.Panel, transport string, prefix, receiver *string)
+}
+
 // Config of the intake.
 type Config struct {
 	Wait   time.Duration // for durability, then silence
@@ -66,6 +71,7 @@ type Parts struct {
 	Journal Journal
 	Replica Replica
 	Keys    Keys
+	Heard   Supervisor
 	Ready   func() bool          // would an alarm be acknowledged now
 	Offset  func() time.Duration // our clock minus the median of the peers
 
@@ -186,6 +192,7 @@ func (in *Intake) judge(ctx context.Context, a *arrival, buf []byte) verdict {
 	if a.clock.stale(a.content, f.Encrypted, now) {
 		return verdict{f.AppendNAK(nil, a.clock.wall(now)), "nak", dc09.ReasonTime}
 	}
+	in.parts.Heard.Heard(now, panel, a.from.Transport, f.Prefix, f.Receiver)
 	if a.ring == entry.KeyNext {
 		a.taken = in.taken.allow(takenNotice(panel.ID, a.set.NextKey), now)
 	}

@@ -40,6 +40,7 @@ type store struct {
 	records []mesh.Record
 	waited  []mesh.Position
 	all     []mesh.Position // waited for at all sites
+	heard   []string        // panels that supervision was told of
 }
 
 func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
@@ -89,7 +90,7 @@ func newIntake(t *testing.T, st *store, ready bool, more ...doc.Panel) (*Intake,
 		t.Fatalf("roster index %d, want 9", r.Index())
 	}
 	in := New(Config{Wait: 3 * time.Second, Behind: 40 * time.Second, Ahead: 20 * time.Second},
-		Parts{Roster: r, Journal: st, Replica: st, Keys: st, Ready: func() bool { return ready }}, env.Quiet(2))
+		Parts{Roster: r, Journal: st, Replica: st, Keys: st, Heard: st, Ready: func() bool { return ready }}, env.Quiet(2))
 	return in, key
 }
 

@@ -65,6 +65,7 @@ type Roster struct {
 	source Source
 	log    *slog.Logger
 	now    atomic.Pointer[Snapshot]
+	follow func(customer string, was, is []roster.Panel)
 	failed map[partOf]Document // could not be opened; of Run's goroutine
 	latest uint64              // index of the newest document seen; of Run's goroutine
 
@@ -87,6 +88,11 @@ func New(source Source, e env.Env) *Roster {
 	r.now.Store(newSnapshot())
 	return r
 }
+
+// Follow sets who is told of every document's change, in Sync's goroutine after
+// the snapshot has it: the panels of one part of a customer's roster before and
+// now. A panel that is gone from it may stand in another part. Call it before Run.
+func (r *Roster) Follow(fn func(customer string, was, is []roster.Panel)) { r.follow = fn }
 
 // Snapshot is the roster as of now; it never changes.
 func (r *Roster) Snapshot() *Snapshot { return r.now.Load() }
@@ -158,6 +164,11 @@ func (r *Roster) Sync() {
 	r.unopened.Set(float64(len(r.failed)))
 	r.panels.Set(float64(next.panels))
 	r.now.Store(next.done(max(index, old.index)))
+	if r.follow != nil {
+		for _, c := range next.moved {
+			r.follow(c.customer, c.was, c.is)
+		}
+	}
 }
 
 var errNoKey = errors.New("customer has no key")

@@ -182,6 +182,13 @@ type builder struct {
 	ownID     [bucketCount]bool
 	ownByAcct [bucketCount]bool
 	changed   bool
+	moved     []moved
+}
+
+// moved are the panels of one document before and after a change.
+type moved struct {
+	customer string
+	was, is  []roster.Panel
 }
 
 func newBuilder(old *Snapshot) *builder {
@@ -193,15 +200,18 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 	at := b.bucket(d.Customer)
 	b.write(at)
 	former := b.byID[at][d.Customer]
+	change := moved{customer: d.Customer, is: doc.Panels}
 	if former == nil {
 		b.customers++
 	} else {
 		for _, p := range former.parts {
 			if p.number == d.Part {
+				change.was = p.panels
 				b.remove(d.Customer, p)
 			}
 		}
 	}
+	b.moved = append(b.moved, change)
 	l := former.with(doc, k, d)
 	b.byID[at][d.Customer] = l
 	i := slices.IndexFunc(l.parts, func(p *part) bool { return p.number == d.Part })
@@ -244,6 +254,7 @@ func (b *builder) drop(id string) {
 	delete(b.byID[at], id)
 	b.customers--
 	for _, p := range l.parts {
+		b.moved = append(b.moved, moved{customer: id, was: p.panels})
 		b.remove(id, p)
 	}
 }

@@ -34,6 +34,7 @@ type Status struct {
 	Flush            *Flush      `json:"flush"` // null: none since the start
 	Open             int         `json:"open_notifications"`
 	OldestOpen       float64     `json:"oldest_open_seconds"` // by the agreement's clock; 0 without any
+	Supervision      Supervision `json:"supervision"`
 	Quarantined      []Isolation `json:"quarantined"`
 	DamagedFiles     []string    `json:"damaged_files"`
 	DecisionsUnheld  uint64      `json:"decisions_unflushed"`         // applied, but not flushed here without a gap
@@ -163,6 +164,13 @@ type Flush struct {
 	Mean  float64  `json:"mean_seconds"`
 	P50   *float64 `json:"p50_seconds"` // upper bound of the histogram's bucket; null: above the largest
 	P99   *float64 `json:"p99_seconds"`
+}
+
+// Supervision is what this node knows of silent panels.
+type Supervision struct {
+	Panels  int  `json:"panels"`  // in its roster
+	Silent  int  `json:"silent"`  // on every path, in the whole mesh
+	Judging bool `json:"judging"` // a majority of sites reports, so that silence can be told
 }
 
 // Isolation is an origin whose copies differ between nodes.

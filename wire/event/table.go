@@ -26,7 +26,7 @@ type Row struct {
 	Qualifier Qualifier // SIA only: Contact ID has it in the message
 	Names     string    // what the address names: zone, user, area, door, none ...
 
-	Restored   string // Contact ID: words for qualifier restore where they differ, else empty
+	Restored   string // words for qualifier restore where they differ, else empty
 	RestoredIT string
 }
 
@@ -96,10 +96,13 @@ func readSIARow(f []string) (Row, error) {
 }
 
 func readOwnRow(f []string) (Row, error) {
-	if len(f) != 6 || f[0] == "" {
-		return Row{}, fmt.Errorf("want 6 fields and a code, got %q", f)
+	if len(f) != 6 && len(f) != 8 || f[0] == "" {
+		return Row{}, fmt.Errorf("want 6 or 8 fields and a code, got %q", f)
 	}
 	r := Row{Code: f[0], Meaning: f[1], MeaningIT: f[2], Category: Category(f[3]), Qualifier: Qualifier(f[4]), Names: f[5]}
+	if len(f) == 8 {
+		r.Restored, r.RestoredIT = f[6], f[7]
+	}
 	switch r.Qualifier {
 	case New, Restore, Ongoing:
 		return r, nil

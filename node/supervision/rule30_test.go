@@ -1,0 +1,256 @@
+package supervision
+
+import (
+	"testing"
+	"time"
+
+	"vedetta/wire/decision"
+)
+
+const (
+	interval = 60 * time.Second
+	grace    = 30 * time.Second
+	slack    = 5 * time.Second // digests and the judge's own second
+)
+
+var sites = []string{"arezzo", "limburg", "roubaix"}
+
+func single(id string) Panel { return Panel{ID: id, Customer: "c", Within: interval + grace} }
+
+// mesh is a world with panels that poll: at has the node of each, "" for none.
+func polled(t *testing.T, at map[string]string) (*world, func()) {
+	w := newWorld(t, sites...)
+	var polls []func()
+	for id := range at {
+		w.put(single(id))
+		polls = append(polls, w.every(interval, func() {
+			if n := at[id]; n != "" {
+				w.poll(n, id, Primary)
+			}
+		}))
+	}
+	return w, func() {
+		for _, p := range polls {
+			p()
+		}
+	}
+}
+
+func TestRule30_ACutPanelIsRaisedOnceAndRestoredOnce(t *testing.T) {
+	at := map[string]string{"cut": "roubaix", "good": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(5*time.Minute, polls)
+	w.wantNothing("both poll")
+	last := w.now.Add(-interval) // it has polled at the full minute before
+	at["cut"] = ""
+	w.pass(10*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, last.Add(interval-100*time.Millisecond), grace, interval+grace+slack)
+	at["cut"] = "limburg"
+	w.pass(5*time.Minute, polls)
+	l := w.of("cut")
+	if len(l) != 2 || l[1].To != 0 || l[1].From != decision.SilentAll || len(w.of("good")) != 0 {
+		t.Fatalf("%s, want one restoral of the panel that is back", w.story())
+	}
+}
+
+func TestRule30_ASiteDownForGood(t *testing.T) {
+	at := map[string]string{"cut": "limburg", "moves": "roubaix", "good": "limburg", "only": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(5*time.Minute, polls)
+	w.stop("roubaix")
+	down := w.now
+	at["moves"], at["only"] = "limburg", "" // it has no other address
+	w.pass(3*time.Minute, polls)
+	w.wantRaised("only", decision.SilentAll, down, interval+grace-time.Second, interval+grace+slack)
+	w.said = nil
+	w.pass(10*time.Second, polls)
+	at["cut"] = ""
+	cut := w.now
+	w.pass(5*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, cut, grace-slack, interval+grace+slack)
+}
+
+// The site that is silent is left out, no sooner than it has stopped acknowledging.
+func TestRule30_NobodyIsJudgedWhileASilentSiteMayAcknowledge(t *testing.T) {
+	at := map[string]string{"p": "arezzo"}
+	w, polls := polled(t, at)
+	w.pass(5*time.Minute, polls)
+	at["p"] = ""
+	w.pass(interval+grace-10*time.Second-interval, polls) // it polled at the start of the minute
+	for _, o := range []string{"arezzo", "limburg"} {
+		w.cut[link("roubaix", o)] = true
+	}
+	gone := w.now
+	w.pass(5*time.Minute, polls)
+	w.wantRaised("p", decision.SilentAll, gone, LeaveOut, LeaveOut+interval+slack)
+}
+
+func TestRule30_WithoutAMajorityNobodyIsJudged(t *testing.T) {
+	at := map[string]string{"p": "arezzo"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute, polls)
+	w.stop("limburg")
+	w.stop("roubaix")
+	at["p"] = ""
+	w.pass(30*time.Minute, polls)
+	w.wantNothing("one site of three reports")
+}
+
+func TestRule30_ANewJudgeKnowsWhatTheOthersKnow(t *testing.T) {
+	at := map[string]string{"good": "arezzo", "cut": "limburg"}
+	w, polls := polled(t, at)
+	w.pass(5*time.Minute, polls)
+	at["cut"] = ""
+	cut := w.now
+	w.pass(20*time.Second, polls)
+	w.lead("roubaix")
+	w.stop("roubaix") // the judge restarts
+	w.pass(5*time.Second, polls)
+	w.start("roubaix")
+	w.pass(5*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, cut, grace-slack, interval+grace+slack)
+}
+
+func TestRule30_AllNodesRestarted(t *testing.T) {
+	at := map[string]string{"good": "limburg", "slow": "roubaix", "cut": "arezzo"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute+interval-5*time.Second, polls)
+	for _, n := range sites {
+		w.stop(n)
+	}
+	w.pass(20*time.Second, polls) // the polls of this time go unanswered
+	for _, n := range sites {
+		w.start(n)
+	}
+	again := w.now
+	at["cut"] = ""
+	w.pass(interval+grace-2*time.Second, polls)
+	w.wantNothing("what nobody knows is counted from the start")
+	w.pass(5*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentNever, again, interval+grace-time.Second, interval+grace+slack)
+}
+
+// A restart of the site that a panel reports to swallows polls: it is given its
+// whole time again, and no more than that.
+func TestRule30_OurOwnOutageIsDiscounted(t *testing.T) {
+	at := map[string]string{"p": "roubaix", "cut": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute+interval-time.Second, polls)
+	at["cut"] = ""
+	w.ready["roubaix"] = false // draining; it goes on reporting
+	w.pass(8*time.Second, polls)
+	w.stop("roubaix")
+	w.pass(30*time.Second, polls) // p's poll is lost
+	w.start("roubaix")
+	back := w.now
+	w.pass(4*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, back, interval+grace-time.Second, interval+grace+slack)
+}
+
+// What was raised is restored by a message, not by an outage of ours.
+func TestRule30_AnOutageRestoresNobody(t *testing.T) {
+	at := map[string]string{"p": "arezzo"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute, polls)
+	at["p"] = ""
+	w.pass(5*time.Minute, polls)
+	for _, n := range sites {
+		w.ready[n] = false
+	}
+	w.pass(10*time.Second, polls)
+	for _, n := range sites {
+		w.ready[n] = true
+	}
+	w.pass(5*time.Minute, polls)
+	if l := w.of("p"); len(l) != 1 {
+		t.Fatalf("%s, want it raised once and never restored", w.story())
+	}
+}
+
+// A site that comes and goes puts a verdict off, but not for ever.
+func TestRule30_AFlappingSiteBlindsNobody(t *testing.T) {
+	at := map[string]string{"cut": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute, polls)
+	at["cut"] = ""
+	cut := w.now
+	flap := w.every(20*time.Second, func() { w.ready["roubaix"] = !w.ready["roubaix"] })
+	w.pass(10*time.Minute, func() { polls(); flap() })
+	w.wantRaised("cut", decision.SilentAll, cut, interval+grace, 3*(interval+grace)+slack)
+}
+
+// Two nodes that can't reach each other learn through the third.
+func TestRule30_AThirdSitePassesOnWhatItKnows(t *testing.T) {
+	at := map[string]string{"good": "roubaix", "cut": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute, polls)
+	w.cut[link("arezzo", "roubaix")] = true // arezzo judges
+	w.pass(10*time.Minute, polls)
+	w.wantNothing("roubaix acknowledges, and limburg tells arezzo")
+	at["cut"] = ""
+	cut := w.now
+	w.pass(5*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, cut, grace-slack, interval+grace+2*slack)
+}
+
+func TestRule30_TheAlternativePathIsJudgedByItsOwnTime(t *testing.T) {
+	w := newWorld(t, sites...)
+	w.put(Panel{ID: "dual", Customer: "c", Within: interval + grace, Alternative: time.Hour})
+	primary, alternative := true, true
+	polls := w.every(interval, func() {
+		if primary {
+			w.poll("arezzo", "dual", Primary)
+		}
+	})
+	alt := w.every(30*time.Minute, func() {
+		if alternative {
+			w.poll("limburg", "dual", Alternative)
+		}
+	})
+	both := func() { polls(); alt() }
+	w.pass(2*time.Hour, both)
+	w.wantNothing("both paths poll as agreed")
+	primary = false
+	cut := w.now
+	w.pass(interval+grace+slack, both)
+	w.wantRaised("dual", decision.SilentPrimary, cut, grace-slack, interval+grace+slack)
+	w.said = nil
+	w.pass(5*time.Minute, both) // the other path doesn't report faster
+	w.wantRaised("dual", decision.SilentPrimary|decision.SilentAlternative|decision.SilentAll, cut, 2*(interval+grace)-interval-slack, 2*(interval+grace)+2*slack)
+	w.said = nil
+	primary = true
+	w.pass(2*time.Minute, both)
+	l := w.of("dual")
+	if w.known["dual"].Silent != 0 || len(l) == 0 || l[0].To&(decision.SilentPrimary|decision.SilentAll) != 0 {
+		t.Fatalf("%s, want both paths restored: the alternative's own hour isn't over", w.story())
+	}
+	w.said = nil
+	alternative = false
+	w.pass(3*time.Hour, both)
+	if l := w.of("dual"); len(l) != 1 || l[0].To != decision.SilentAlternative {
+		t.Fatalf("%s, want the alternative path raised alone", w.story())
+	}
+}
+
+func TestRule30_WhatIsSupervisedNoMoreIsForgottenWithoutAWord(t *testing.T) {
+	at := map[string]string{"p": ""}
+	w, polls := polled(t, at)
+	w.pass(3*time.Minute, polls)
+	w.wantRaised("p", decision.SilentNever, begin, interval+grace, interval+grace+slack)
+	w.said = nil
+	w.put(Panel{ID: "p", Customer: "c"})
+	w.pass(5*time.Second, nil)
+	if l := w.of("p"); len(l) != 1 || l[0].To != 0 || len(l[0].Events(w.now, time.UTC, "it")) != 0 {
+		t.Fatalf("%s, want it cleared without an event", w.story())
+	}
+	w.said = nil
+	w.pass(time.Hour, nil)
+	w.wantNothing("it is not supervised")
+	w.put(Panel{ID: "p", Customer: "c", Within: 10 * time.Minute})
+	w.pass(10*time.Minute-slack, nil)
+	w.wantNothing("a new time counts from when it was set")
+	w.pass(2*slack, nil)
+	if len(w.said) != 1 {
+		t.Fatalf("%s, want it raised by its new time", w.story())
+	}
+}
