@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"slices"
 	"time"
 )
@@ -42,6 +43,9 @@ func (c *Core) Cut(now time.Time) {
 		s.mu.Lock()
 		next.from = min(next.from, s.from)
 		next.fresh[i], s.fresh, s.from = s.fresh, nil, at
+		if c.seq%60 == 0 {
+			maps.DeleteFunc(s.early, func(_ uint64, e hearsay) bool { return at > e.told+keepEarly })
+		}
 		s.mu.Unlock()
 	}
 	c.cuts = append(c.cuts, next)
@@ -329,7 +333,7 @@ func (c *Core) Take(now time.Time, from string, b []byte) (whole bool, err error
 	}
 	for _, h := range d.groups {
 		if by := index[h.by]; by != nobody {
-			c.merge(at.back(h.age), by, h, d.whole || by != i)
+			c.merge(at, at.back(h.age), by, h, d.whole || by != i)
 		}
 	}
 	n.process, n.seq = d.process, d.seq
@@ -358,10 +362,26 @@ func (c *Core) tell(now tick, from *node, about uint8, t told) {
 	}
 }
 
+// hearsay keeps what was told of a panel that isn't in the roster yet.
+func (s *shard) hearsay(now tick, key uint64, p Path, at tick, by uint8) {
+	if s.early == nil {
+		s.early = map[uint64]hearsay{}
+	}
+	e, ok := s.early[key]
+	if !ok {
+		e.by = [paths]uint8{nobody, nobody}
+	}
+	e.told = now
+	if at > e.heard[p] {
+		e.heard[p], e.by[p] = at, by
+	}
+	s.early[key] = e
+}
+
 // merge takes over messages that another node heard. What was rounded on its
 // way counts only where it is surely newer than what is known: a time that goes
 // from node to node and back must not creep on.
-func (c *Core) merge(at tick, by uint8, h heard, passedOn bool) {
+func (c *Core) merge(now, at tick, by uint8, h heard, passedOn bool) {
 	least := at
 	if passedOn {
 		least = at.back(max(second, h.age/64) + 2*second)
@@ -373,6 +393,7 @@ func (c *Core) merge(at tick, by uint8, h heard, passedOn bool) {
 		for ; k < len(h.keys) && shardOf(h.keys[k]) == of; k++ {
 			r, i := s.find(h.keys[k])
 			if r == nil {
+				s.hearsay(now, h.keys[k], h.path, at, by)
 				continue
 			}
 			p := h.path

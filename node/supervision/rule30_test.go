@@ -111,6 +111,27 @@ func TestRule30_ANewJudgeKnowsWhatTheOthersKnow(t *testing.T) {
 	w.wantRaised("cut", decision.SilentAll, cut, grace-slack, interval+grace+slack)
 }
 
+// A judge that starts may be told before it has its roster.
+func TestRule30_WhatIsToldBeforeTheRosterIsKept(t *testing.T) {
+	at := map[string]string{"cut": "limburg", "good": "limburg"}
+	w, polls := polled(t, at)
+	w.pass(2*time.Minute, polls)
+	at["cut"] = ""
+	cut := w.now
+	w.stop("roubaix")
+	w.pass(5*time.Second, polls)
+	panels := w.panels
+	w.panels = nil
+	w.start("roubaix")
+	w.lead("roubaix")
+	w.pass(5*time.Second, polls)
+	for _, p := range panels {
+		w.put(p)
+	}
+	w.pass(3*time.Minute, polls)
+	w.wantRaised("cut", decision.SilentAll, cut, grace-slack, interval+grace+slack)
+}
+
 func TestRule30_AllNodesRestarted(t *testing.T) {
 	at := map[string]string{"good": "limburg", "slow": "roubaix", "cut": "arezzo"}
 	w, polls := polled(t, at)

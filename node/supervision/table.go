@@ -77,10 +77,22 @@ type shard struct {
 	free  []uint32
 	used  uint32 // rows handed out, free ones included
 
-	fresh []uint32 // heard here since the last digest was cut
+	early map[uint64]hearsay // of panels that aren't in the roster here yet; nil: none
+	fresh []uint32           // heard here since the last digest was cut
 	from  tick     // since when
 	wheel wheel
 }
+
+// hearsay is what was told of a panel before its document came: a node that
+// starts may be told before it has applied all.
+type hearsay struct {
+	told  tick
+	heard [paths]tick
+	by    [paths]uint8
+}
+
+// keepEarly is for how long hearsay is kept.
+const keepEarly = 10 * 60 * second
 
 func (s *shard) row(i uint32) *row { return &s.pages[i>>pageBits][i&(pageRows-1)] }
 
@@ -170,6 +182,10 @@ func (c *Core) Put(now time.Time, p Panel) bool {
 	if r == nil {
 		r, i = s.add(key)
 		r.since = at
+		if e, ok := s.early[key]; ok {
+			r.heard, r.by = e.heard, e.by
+			delete(s.early, key)
+		}
 	}
 	if r.within != within {
 		r.changed = r.id != ""
