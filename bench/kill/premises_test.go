@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"strings"
@@ -14,6 +15,32 @@ import (
 	"vedetta/ops/panel"
 )
 
+// made makes something by the API, and wants it in force.
+func made(t *testing.T, m *meshtest.Mesh, path, body string) map[string]any {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.Central+"/api/v1"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+m.APIKey)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", fmt.Sprintf("once%s%x", path, crc32.ChecksumIEEE([]byte(body))))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(text, &v); err != nil || resp.StatusCode != http.StatusCreated || v["in_force"] != true {
+		t.Fatalf("%s: %s, %v, want it made and in force: %s", path, resp.Status, err, text)
+	}
+	return v
+}
+
 // TestRule15_PremisesByAPI enters a panel, a contact and a rule by the API of a
 // running product. The answers say that they are in force; from then on an
 // alarm of that panel is known at every node, planned by that rule, mailed to
@@ -21,30 +48,7 @@ import (
 func TestRule15_PremisesByAPI(t *testing.T) {
 	long(t)
 	m := meshtest.Start(t, bin)
-	post := func(path, body string) map[string]any {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.Central+"/api/v1"+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+m.APIKey)
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Idempotency-Key", "once"+path)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var v map[string]any
-		if err := json.Unmarshal(text, &v); err != nil || resp.StatusCode != http.StatusCreated || v["in_force"] != true {
-			t.Fatalf("%s: %s, %v, want it made and in force: %s", path, resp.Status, err, text)
-		}
-		return v
-	}
+	post := func(path, body string) map[string]any { t.Helper(); return made(t, m, path, body) }
 	key := bytes.Repeat([]byte{0x5a}, 16)
 	house := post("/panels", fmt.Sprintf(`{"name":"Magazzino","account":"beef01","key":"hex:%x","zones":[{"number":"1","name":"Portone"}]}`, key))
 	ugo := post("/contacts", `{"name":"Ugo Neri","email":"ugo@vedetta.example","language":"en"}`)

@@ -79,7 +79,7 @@ type shard struct {
 
 	early map[uint64]hearsay // of panels that aren't in the roster here yet; nil: none
 	fresh []uint32           // heard here since the last digest was cut
-	from  tick     // since when
+	from  tick               // since when
 	wheel wheel
 }
 
