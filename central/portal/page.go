@@ -3,9 +3,7 @@ package portal
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/keys"
 	"vedetta/central/premises"
+	"vedetta/central/web"
 )
 
 // page is what every page's template gets.
@@ -153,23 +152,11 @@ func (p *Portal) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// safely answers a page of ours when a handler panics; what had begun to be
-// answered stays as it is. The request's query and body are never logged.
+// safely answers a page of ours when a handler panics before its answer has
+// begun.
 func (p *Portal) safely(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler {
-				panic(v)
-			}
-			// The value may hold what somebody typed: its type must do.
-			p.log.Error("page failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			p.problem(w, r, http.StatusInternalServerError, "failed")
-		}()
-		next.ServeHTTP(w, r)
+	return web.Guard(p.log, next, func(w http.ResponseWriter, r *http.Request) {
+		p.problem(w, r, http.StatusInternalServerError, "failed")
 	})
 }
 

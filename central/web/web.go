@@ -40,7 +40,14 @@ func Headers(secure bool, next http.Handler) http.Handler {
 // Recover answers 500 when a handler panics, and logs where. The request's
 // path is logged, its query and body never.
 func Recover(log *slog.Logger, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return Guard(log, next, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+}
+
+// Guard logs where a handler panics and has failed answer in its place. When the
+// answer had begun, the connection is cut: what is half written must not look whole.
+func Guard(log *slog.Logger, next http.Handler, failed http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		w := &answer{ResponseWriter: plain}
 		defer func() {
 			v := recover()
 			if v == nil {
@@ -51,11 +58,39 @@ func Recover(log *slog.Logger, next http.Handler) http.Handler {
 			}
 			// The value may hold what somebody typed: its type must do.
 			log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
-			w.WriteHeader(http.StatusInternalServerError)
+			if w.begun {
+				panic(http.ErrAbortHandler)
+			}
+			failed(w, r)
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
+
+// answer knows whether it has begun.
+type answer struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.begun = a.begun || status >= http.StatusOK
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.begun = true
+	return a.ResponseWriter.Write(b)
+}
+
+// FlushError is what http.ResponseController calls: it begins an answer too.
+func (a *answer) FlushError() error {
+	a.begun = true
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // Proxies are the networks whose X-Forwarded-For is believed.
 type Proxies []netip.Prefix
