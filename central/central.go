@@ -101,7 +101,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		return err
 	}
 	watching := watch.New(watch.Config{AllowPrivate: cfg.Channel.AllowPrivate}, nodes, events, e.Split("watch"))
-	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, accounts, events, owned, nodes, e.Split("portal").Log)
+	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, accounts, events, owned, nodes, watching, e.Split("portal").Log)
 	if err != nil {
 		return err
 	}

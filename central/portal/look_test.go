@@ -28,6 +28,7 @@ func TestPagesInBrowser(t *testing.T) {
 	if s.Mesh.PushKey, err = push.NewKey(); err != nil {
 		t.Fatal(err)
 	}
+	slips(t, s, now)
 	srv := serve(t, s, portal.Config{Receivers: receivers()})
 	refused, err := s.History.Log(t.Context(), centraltest.Customer, history.LogQuery{State: "refused", Query: history.Query{Limit: 1}})
 	if err != nil || len(refused.Items) != 1 {
@@ -80,6 +81,10 @@ func TestPagesInBrowser(t *testing.T) {
 			{"live", "/", nil}, {"event", "/events/" + event, nil}, {"event-refused", "/events/" + refused.Items[0].EventID, nil},
 			{"log", "/notifications", nil}, {"log-none", "/notifications?state=erased", nil},
 			{"panels", "/panels", nil}, {"panel", "/panels/" + centraltest.House, nil}, {"panel-new", "/panels/new", nil},
+			{"watch", "/panels/" + centraltest.House + "/watch", nil}, {"watch-none", "/panels/" + centraltest.Shop + "/watch", nil},
+			{"watch-open", "/panels/" + centraltest.House + "/watch", func() {
+				c.run(chromedp.WaitVisible(chromedp.CSS(`#pulse[data-state="live"]`)), chromedp.Click(chromedp.CSS(".try summary")), chromedp.WaitVisible(chromedp.CSS(".try pre")))
+			}},
 			{"panel-edit", "/panels/" + centraltest.House + "/edit", nil},
 			{"panel-problems", "/panels/new", submit("#f-account", "xyz", "#f-key", "short", "#f-poll_seconds", "often", "#f-zones-0-number", "1")},
 			{"panel-in-use", "/panels/" + centraltest.Shop + "/delete", func() {

@@ -24,6 +24,7 @@ import (
 	"vedetta/central/account"
 	"vedetta/central/history"
 	"vedetta/central/premises"
+	"vedetta/central/watch"
 	"vedetta/central/web"
 )
 
@@ -47,13 +48,14 @@ type Portal struct {
 	history  *history.History
 	premises *premises.Premises
 	mesh     Mesh
+	watching *watch.Watch
 	words    *Words
 	pages    *template.Template
 	log      *slog.Logger
 }
 
 // New reads the embedded texts and templates.
-func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premises, m Mesh, log *slog.Logger) (*Portal, error) {
+func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premises, m Mesh, at *watch.Watch, log *slog.Logger) (*Portal, error) {
 	w, err := LoadWords()
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premis
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return &Portal{cfg, a, h, p, m, w, t, log}, nil
+	return &Portal{cfg, a, h, p, m, at, w, t, log}, nil
 }
 
 // Handler serves everything that no other part does.
@@ -110,27 +112,29 @@ const maxForm = 256 << 10
 // routes are the pages of who is logged in.
 func (p *Portal) routes() map[string]func(visit) error {
 	routes := map[string]func(visit) error{
-		"GET /{$}":                 p.live,
-		"GET /live":                p.stream,
-		"GET /events/{id}":         p.event,
-		"GET /notifications":       p.notifications,
-		"GET /panels":              p.panels,
-		"GET /panels/new":          p.newPanel,
-		"GET /panels/{id}":         p.panel,
-		"GET /panels/{id}/edit":    p.editPanel,
-		"GET /contacts":            p.contacts,
-		"GET /contacts/new":        p.newContact,
-		"GET /contacts/{id}":       p.contact,
-		"GET /rules":               p.rules,
-		"GET /rules/new":           p.newRule,
-		"GET /rules/{id}":          p.rule,
-		"POST /rules/{id}/enabled": p.enableRule,
-		"GET /device":              p.device,
-		"POST /device":             p.subscribe,
-		"POST /device/remove":      p.unsubscribe,
-		"GET /account":             p.account,
-		"POST /account/password":   p.changePassword,
-		"POST /account/language":   p.setLanguage,
+		"GET /{$}":                      p.live,
+		"GET /live":                     p.stream,
+		"GET /events/{id}":              p.event,
+		"GET /notifications":            p.notifications,
+		"GET /panels":                   p.panels,
+		"GET /panels/new":               p.newPanel,
+		"GET /panels/{id}":              p.panel,
+		"GET /panels/{id}/edit":         p.editPanel,
+		"GET /panels/{id}/watch":        p.watch,
+		"GET /panels/{id}/watch/stream": p.watchStream,
+		"GET /contacts":                 p.contacts,
+		"GET /contacts/new":             p.newContact,
+		"GET /contacts/{id}":            p.contact,
+		"GET /rules":                    p.rules,
+		"GET /rules/new":                p.newRule,
+		"GET /rules/{id}":               p.rule,
+		"POST /rules/{id}/enabled":      p.enableRule,
+		"GET /device":                   p.device,
+		"POST /device":                  p.subscribe,
+		"POST /device/remove":           p.unsubscribe,
+		"GET /account":                  p.account,
+		"POST /account/password":        p.changePassword,
+		"POST /account/language":        p.setLanguage,
 	}
 	for path, save := range map[string]func(visit) error{"/panels": p.savePanel, "/contacts": p.saveContact, "/rules": p.saveRule} {
 		routes["POST "+path] = save

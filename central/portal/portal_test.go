@@ -31,7 +31,7 @@ func site(t *testing.T, now time.Time) (*centraltest.Service, *httptest.Server) 
 
 func serve(t *testing.T, s *centraltest.Service, cfg portal.Config) *httptest.Server {
 	t.Helper()
-	p, err := portal.New(cfg, s.Accounts, s.History, s.Premises, s.Mesh, slog.New(slog.DiscardHandler))
+	p, err := portal.New(cfg, s.Accounts, s.History, s.Premises, s.Mesh, s.Watch, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

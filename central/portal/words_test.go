@@ -58,6 +58,8 @@ func families(t *testing.T) map[string][]string {
 		"start.rule_":        {"text", "button"},
 		"start.test_":        {"text", "button"},
 		"not_found.":         {"title", "text"},
+		"watch.answer_":      {"ack", "nak", "duh", "rsp", "silence"},
+		"watch.note_":        {"near", "key", "address"},
 		"refused.":           {"title", "text"},
 		"too_large.":         {"title", "text"},
 		"unavailable.":       {"title", "text"},

@@ -127,7 +127,7 @@ func TestExplain(t *testing.T) {
 		"wrong account":        {near("account"), "account 1235. Here, 1234", "codice utente 1235. Qui, per questa centrale, è inserito 1234", "Correct"},
 		"wrong prefix":         {near("prefix"), "L number", "numero L", "same"},
 		"wrong receiver":       {near("receiver"), "R number", "numero R", "same"},
-		"wrong port":           {near("listener"), "another port of ours: second", "un'altra nostra porta: second", "port"},
+		"wrong port":           {near("listener"), "another port of ours: second", "un’altra nostra porta: second", "port"},
 		"entered since":        {Attempt{Answer: "silence", Reason: "unknown_account", Relation: Own}, "It is now", "Ora lo è", "test"},
 		"only the address":     {Attempt{Answer: "silence", Reason: "unknown_account", Relation: Address, Decoded: &Decoded{Account: ptr("••••27")}}, "your address names an account that is not entered here: ••••27", "••••27", "digit by digit"},
 		"bad CRC":              {Attempt{Answer: "silence", Reason: "bad_crc", Evidence: Evidence{CRCReceived: ptr("BEEF"), CRCComputed: ptr("19C8"), CRCTried: []string{"ascii", "ascii+cr"}}}, "says BEEF, its bytes make 19C8 (tried as ascii, ascii+cr)", "BEEF", "antenna"},
