@@ -19,6 +19,7 @@ import (
 	"vedetta/cluster/link"
 	"vedetta/ops/bans"
 	"vedetta/ops/frame"
+	"vedetta/ops/imports"
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
 	"vedetta/ops/panel/conform"
@@ -61,6 +62,9 @@ type cli struct {
 		List bansListCommand `cmd:"" help:"Show whom the nodes refuse, why and until when."`
 		Lift bansLiftCommand `cmd:"" help:"End the ban of an address; exit 1 when it was not banned."`
 	} `cmd:"" help:"Addresses that are banned from the panels' ports."`
+	Panels struct {
+		Import importCommand `cmd:"" help:"Enter a customer's panels from a CSV file; all rows or none."`
+	} `cmd:"" help:"A customer's panels at central."`
 	Reconcile reconcileCommand `cmd:"" help:"Have central compare journals, decisions, deliveries and what it shows, now; exit 1 when a fault stands open."`
 }
 
@@ -197,6 +201,15 @@ type reconcileCommand struct {
 
 func (c *reconcileCommand) Run(w *world) error {
 	w.code = reconcile.Run(w.ctx, c.Options, w.out, w.errOut)
+	return nil
+}
+
+type importCommand struct {
+	imports.Options
+}
+
+func (c *importCommand) Run(w *world) error {
+	w.code = imports.Run(w.ctx, c.Options, w.out, w.errOut)
 	return nil
 }
 

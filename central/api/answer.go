@@ -13,6 +13,7 @@ import (
 	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/keys"
+	"vedetta/central/panelimport"
 	"vedetta/central/premises"
 	"vedetta/central/watch"
 )
@@ -43,6 +44,8 @@ type trouble struct {
 	Detail string          `json:"detail,omitempty"`
 	Errors premises.Faults `json:"errors,omitempty"` // every field that can't be taken
 	Rules  []string        `json:"rules,omitempty"`  // ids of the rules that stand in the way
+
+	Report *panelimport.Report `json:"report,omitempty"` // of an import that was refused
 }
 
 func problem(w http.ResponseWriter, status int, detail string) {
@@ -91,8 +94,8 @@ func refuse(w http.ResponseWriter, err error) bool {
 		}
 		w.Header().Set(h, strings.Join(media.types, ", "))
 	case errors.As(err, &large):
-		t.Status, t.Detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("want a body of at most %d bytes", maxBody)
-	case errors.Is(err, premises.ErrNone), errors.Is(err, discovery.ErrNone):
+		t.Status, t.Detail = http.StatusRequestEntityTooLarge, fmt.Sprintf("want a body of at most %d bytes", large.Limit)
+	case errors.Is(err, premises.ErrNone), errors.Is(err, discovery.ErrNone), errors.Is(err, panelimport.ErrNone):
 		t.Status = http.StatusNotFound
 	case errors.Is(err, premises.ErrTag):
 		t.Status, t.Detail = http.StatusPreconditionFailed, err.Error()+": read it again"

@@ -26,6 +26,7 @@ import (
 	"vedetta/central/discovery"
 	"vedetta/central/history"
 	"vedetta/central/keys"
+	"vedetta/central/panelimport"
 	"vedetta/central/premises"
 	"vedetta/central/store"
 	"vedetta/central/watch"
@@ -83,11 +84,12 @@ type API struct {
 	discovery *discovery.Discovery
 	watch     *watch.Watch
 	client    func(*http.Request) netip.Addr
+	imports   *panelimport.Importer
 }
 
 // New makes the handler.
 func New(cfg Config, p Parts, log *slog.Logger) *API {
-	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, watch: p.Watch, client: p.Client, log: log}
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, watch: p.Watch, client: p.Client, imports: panelimport.New(p.DB, p.Ring, p.Premises), log: log}
 }
 
 // handler answers a request of a known caller.
@@ -104,6 +106,10 @@ func (a *API) Handler() http.Handler {
 	a.route(mux, "/api/v1/notifications", map[string]handler{"GET": a.notifications})
 	a.route(mux, "/api/v1/cases", map[string]handler{"GET": a.listCases})
 	a.route(mux, "/api/v1/events/stream", map[string]handler{"GET": a.stream})
+	a.route(mux, importPath, map[string]handler{"POST": a.importPanels})
+	a.route(mux, "/api/v1/panels/import/template", map[string]handler{"GET": a.importTemplate})
+	a.route(mux, "/api/v1/imports/{id}", map[string]handler{"GET": a.oneImport})
+	a.route(mux, "/api/v1/imports/{id}/report", map[string]handler{"GET": a.importReport})
 	a.operatorRoute(mux, "/api/v1/unknown-panels", map[string]handler{"GET": a.listUnknown})
 	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}", map[string]handler{"GET": a.oneUnknown})
 	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}/adopt", map[string]handler{"POST": a.adopt})
@@ -151,11 +157,22 @@ func (a *API) routeFor(mux *http.ServeMux, path, needed string, methods map[stri
 	}
 	slices.Sort(allow)
 	list := strings.Join(allow, ", ")
-	mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+	refuse := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", list)
 		problem(w, http.StatusMethodNotAllowed, "only "+list+" are answered here")
-	})
+	}
+	if path != importPath {
+		mux.HandleFunc(path, refuse)
+		return
+	}
+	// A pattern for every method would contend with that of a panel's id.
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		mux.HandleFunc(method+" "+path, refuse)
+	}
 }
+
+// importPath has the form of a panel's path, and is none.
+const importPath = "/api/v1/panels/import"
 
 // Routes lists method and path of everything that Handler answers with a key.
 func (a *API) Routes() []string { return slices.Clone(a.routes) }

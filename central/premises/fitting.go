@@ -28,20 +28,32 @@ type Owner struct {
 // owned is a panel of some customer.
 type owned struct {
 	Owner
-	panel roster.Panel
+	panel         roster.Panel
+	sealed, plain []byte // its row
 }
 
+// maxNumbers is how many accounts are looked for at once.
+const maxNumbers = 400
+
 // ofNumber are the panels of all customers with this listener and account.
-func ofNumber(ctx context.Context, q store.Querier, ring *keys.Ring, number []byte) (list []owned, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT id, customer_id, sealed_body FROM panels WHERE number_index = ?1 OR number_index IS NULL`, number)
+func ofNumber(ctx context.Context, q store.Querier, ring *keys.Ring, number []byte) ([]owned, error) {
+	return ofNumbers(ctx, q, ring, [][]byte{number})
+}
+
+// ofNumbers are those with any of these, at most maxNumbers.
+func ofNumbers(ctx context.Context, q store.Querier, ring *keys.Ring, numbers [][]byte) (list []owned, err error) {
+	marks, args := make([]string, len(numbers)), make([]any, len(numbers))
+	for i, n := range numbers {
+		marks[i], args[i] = fmt.Sprint("?", i+1), n
+	}
+	rows, err := q.QueryContext(ctx, `SELECT id, customer_id, sealed_body FROM panels WHERE number_index IN (`+strings.Join(marks, ",")+`) OR number_index IS NULL`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("find panels of the account: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // Err below
 	for rows.Next() {
 		var o owned
-		var sealed []byte
-		if err := rows.Scan(&o.Panel, &o.Customer, &sealed); err != nil {
+		if err := rows.Scan(&o.Panel, &o.Customer, &o.sealed); err != nil {
 			return nil, fmt.Errorf("find panels of the account: %w", err)
 		}
 		k, err := ring.Of(o.Customer)
@@ -50,11 +62,10 @@ func ofNumber(ctx context.Context, q store.Querier, ring *keys.Ring, number []by
 		} else if err != nil {
 			return nil, err
 		}
-		plain, err := seal.OpenColumn(k, panels.purpose+o.Panel, sealed)
-		if err != nil {
+		if o.plain, err = seal.OpenColumn(k, panels.purpose+o.Panel, o.sealed); err != nil {
 			return nil, fmt.Errorf("find panels of the account: %w", err)
 		}
-		if err := json.Unmarshal(plain, &o.panel); err != nil {
+		if err := json.Unmarshal(o.plain, &o.panel); err != nil {
 			return nil, fmt.Errorf("panel %s: %w", o.Panel, err)
 		}
 		list = append(list, o)

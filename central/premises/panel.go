@@ -206,6 +206,15 @@ func (c *Change) DeletePanel(id, tag string) error {
 
 // savePanel checks and writes a panel.
 func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
+	s, f := c.stored(b, had)
+	if err := f.err(); err != nil {
+		return b, err
+	}
+	return c.writePanel(s)
+}
+
+// stored is the form that a panel is kept in, with all that is wrong with it.
+func (c *Change) stored(b PanelBody, had storedPanel) (storedPanel, Faults) {
 	f := panelFaults(b)
 	b.byProfile()
 	s := storedPanel{roster.Panel{ID: b.ID, Name: b.Name, Listener: b.Listener, Prefix: b.Prefix, Receiver: b.Receiver, Account: strings.ToUpper(b.Account),
@@ -225,13 +234,10 @@ func (c *Change) savePanel(b PanelBody, had storedPanel) (PanelBody, error) {
 	}
 	b.putRing(&s, had, c.now, &f)
 	s.setReception(set)
-	if err := f.err(); err != nil {
-		return b, err
-	}
 	for _, z := range b.Zones {
 		s.Zones = append(s.Zones, roster.Zone(z))
 	}
-	return c.writePanel(s)
+	return s, f
 }
 
 // writePanel writes a panel that is without fault.
@@ -268,6 +274,11 @@ func (c *Change) putPanel(s storedPanel) (tag string, err error) {
 	if err := c.unambiguous(s.Panel, number); err != nil {
 		return "", err
 	}
+	return c.keepPanel(s, number)
+}
+
+// keepPanel writes what was found to be one panel's and nobody else's.
+func (c *Change) keepPanel(s storedPanel, number []byte) (tag string, err error) {
 	return c.put(panels, s.ID, s, "unique_index", c.own.Index("panel", uniqueText(s.Panel)),
 		"account_index", AccountIndex(c.key, s.Account), "number_index", number)
 }
@@ -283,14 +294,16 @@ func (c *Change) unambiguous(v roster.Panel, number []byte) error {
 		return err
 	}
 	for _, o := range list {
-		if o.Panel == v.ID || !overlap(v, o.panel) {
-			continue
-		}
-		if o.Customer != c.customer || uniqueText(v) == uniqueText(o.panel) || !full(v) && !full(o.panel) {
+		if o.Panel != v.ID && (collide(v, o.panel) || o.Customer != c.customer && overlap(v, o.panel)) {
 			return ErrTaken
 		}
 	}
 	return nil
+}
+
+// collide tells whether two panels of one customer can't stand side by side.
+func collide(a, b roster.Panel) bool {
+	return overlap(a, b) && (uniqueText(a) == uniqueText(b) || !full(a) && !full(b))
 }
 
 func overlap(a, b roster.Panel) bool {
