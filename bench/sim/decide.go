@@ -98,12 +98,14 @@ func (p *process) feed() {
 	o := mesh.Agreement(1)
 	records := p.disk.records[o]
 	for ; p.fed < uint64(len(records)); p.fed++ {
-		d, ok := p.w.decision(p, records[p.fed])
+		list, ok := p.w.decision(p, records[p.fed])
 		if !ok {
 			return // its key is not applied here yet
 		}
-		if d.Verdict != nil && d.Part == 0 {
-			p.copies.NoteVerdict(*d.Verdict)
+		for _, d := range list {
+			if d.Verdict != nil && d.Part == 0 {
+				p.copies.NoteVerdict(*d.Verdict)
+			}
 		}
 	}
 }
@@ -170,7 +172,10 @@ func (p *process) draft(s *shard, v *agreement.View) {
 	claimed := p.claimNow(cmd.Entries, v)
 	s.busy = true
 	fence, from := s.fence, p.w.now // before the proposal (rule 23)
-	p.propose(cmd, func(r agreement.Result, err error) {
+	p.propose(decision.DecideShards{Decides: []decision.Decide{cmd}}, func(r agreement.Result, err error) {
+		for _, own := range r.Shards {
+			r.Refusal, r.Claims = own.Refusal, own.Claims
+		}
 		if s.fence != fence { // another epoch has begun meanwhile
 			p.w.rare["decision answered in another epoch"]++
 		} else {
@@ -299,17 +304,17 @@ func (p *process) begun(entries []decision.Verdict, r agreement.Result, from tim
 
 // decision reads a record of the agreement's origin; not ok while its key is
 // not applied at p.
-func (w *World) decision(p *process, r mesh.Record) (d decision.Record, ok bool) {
+func (w *World) decision(p *process, r mesh.Record) (list []decision.Record, ok bool) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
 		w.broken("decision %s: %v", r.Position(), err)
-		return d, false
+		return nil, false
 	}
 	k := w.keys[id]
 	if k == nil {
 		key, _, state := p.fsm.View().Key(id)
 		if state != agreement.KeyPresent {
-			return d, false
+			return nil, false
 		}
 		k = key.For(r.Origin)
 		w.keys[id] = k
@@ -317,13 +322,13 @@ func (w *World) decision(p *process, r mesh.Record) (d decision.Record, ok bool)
 	plain, err := k.Open(r.Header, r.Sealed)
 	if err != nil {
 		w.broken("decision %s can't be opened: %v", r.Position(), err)
-		return d, false
+		return nil, false
 	}
-	d, err = decision.DecodeRecord(plain)
+	list, err = decision.DecodeRecords(plain)
 	if err != nil {
 		w.broken("decision %s can't be read: %v", r.Position(), err)
 	}
-	return d, err == nil
+	return list, err == nil
 }
 
 func (p *process) dueLoop() {

@@ -59,16 +59,18 @@ func (w *World) judge() {
 	verdicts := map[mesh.Position]decision.Verdict{}
 	plans := map[string]decision.Notification{}
 	for _, r := range first.disk.records[mesh.Agreement(1)] {
-		d, _ := w.decision(first.proc, r)
-		if d.Verdict == nil {
-			continue
-		}
-		if _, twice := verdicts[d.Verdict.Entry]; twice && d.Part == 0 {
-			w.broken("entry %s was decided twice", d.Verdict.Entry)
-		}
-		verdicts[d.Verdict.Entry] = *d.Verdict
-		for _, n := range d.Verdict.Plan {
-			plans[n.ID] = n
+		list, _ := w.decision(first.proc, r)
+		for _, d := range list {
+			if d.Verdict == nil {
+				continue
+			}
+			if _, twice := verdicts[d.Verdict.Entry]; twice && d.Part == 0 {
+				w.broken("entry %s was decided twice", d.Verdict.Entry)
+			}
+			verdicts[d.Verdict.Entry] = *d.Verdict
+			for _, n := range d.Verdict.Plan {
+				plans[n.ID] = n
+			}
 		}
 	}
 	w.judgeMessages(verdicts)

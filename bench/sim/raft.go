@@ -218,8 +218,10 @@ func (l *log) offer(at, from *process, q *proposal) {
 		}
 		l.commands = append(l.commands, q.command)
 		switch b := q.body.(type) {
-		case decision.Decide:
-			l.w.decided(b)
+		case decision.DecideShards:
+			for _, d := range b.Decides {
+				l.w.decided(d)
+			}
 		case decision.Admit:
 			l.members[b.Member.Node] = b.Member.Disk
 			l.w.rare["emptied disk admitted"]++

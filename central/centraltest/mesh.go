@@ -337,6 +337,11 @@ func (m *Mesh) Decision(generation uint64, at time.Time, d decision.Record) mesh
 	return m.Append(mesh.KindDecision, mesh.Agreement(generation), k, at, plain)
 }
 
+// Run appends a record of several plain verdicts of one customer.
+func (m *Mesh) Run(generation uint64, at time.Time, customer string, verdicts ...*decision.Verdict) mesh.Record {
+	return m.Append(mesh.KindDecision, mesh.Agreement(generation), m.Key(customer), at, decision.EncodeRun(at.UnixMilli(), customer, verdicts))
+}
+
 // Records is all that was appended.
 func (m *Mesh) Records() []mesh.Record {
 	m.mu.Lock()

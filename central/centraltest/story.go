@@ -50,14 +50,24 @@ func (a Alarm) Message(m *Mesh) mesh.Position {
 	return r.Position()
 }
 
-// Verdict appends the decision about a message and gives the plan's ids.
-func (a Alarm) Verdict(m *Mesh, p mesh.Position) []string {
+// Decision is what the mesh decides about a message of which nobody is told.
+func (a Alarm) Decision(p mesh.Position) *decision.Verdict {
 	panel := a.Panel
 	if panel == "" {
 		panel = House
 	}
 	a.Event.Index = 0
-	v := &decision.Verdict{Entry: p, Customer: Customer, Panel: panel, ReceivedMs: a.At.UnixMilli(), Ruling: decision.RulingEvents, Events: []decision.Event{a.Event}}
+	return &decision.Verdict{Entry: p, Customer: Customer, Panel: panel, ReceivedMs: a.At.UnixMilli(), Ruling: decision.RulingEvents, Events: []decision.Event{a.Event}}
+}
+
+// Verdict appends the decision about a message, as the mesh writes it, and gives
+// the plan's ids.
+func (a Alarm) Verdict(m *Mesh, p mesh.Position) []string {
+	v := a.Decision(p)
+	if len(a.Plan) == 0 {
+		m.Run(1, a.At.Add(200*time.Millisecond), Customer, v)
+		return nil
+	}
 	var ids []string
 	for _, channel := range a.Plan {
 		n := decision.Notification{Event: decision.EventID(p, 0), Contact: Contact, Channel: channel, Address: "a-" + channel, Rule: "r-all", DueMs: a.At.UnixMilli(), Claimed: true}

@@ -146,21 +146,27 @@ func (b *batch) storeDecision(r mesh.Record) error {
 // waits says what a decision waits for; empty means that it was applied.
 type waits string
 
-func (b *batch) decide(r mesh.Record) error {
-	w, err := b.tryApply(r)
+func (b *batch) decide(r mesh.Record) error { return b.decideItem(r, 0) }
+
+// decideItem carries out one decision of a run, or with 0 a whole record.
+func (b *batch) decideItem(r mesh.Record, item int) error {
+	w, err := b.try(r, func() (waits, error) { return b.apply(r, item) })
 	if err != nil || w == "" {
 		return err
 	}
-	return b.park(r.Origin.String(), r.Number, w, r.Bytes)
+	if item > 0 {
+		return b.park(r.Origin.String(), r.Number, item, w, nil)
+	}
+	return b.park(r.Origin.String(), r.Number, 0, w, r.Bytes)
 }
 
-// tryApply takes back what a decision wrote that could not be carried out to
-// its end, and keeps it for repair: one record never holds up the others.
-func (b *batch) tryApply(r mesh.Record) (waits, error) {
+// try takes back what a decision wrote that could not be carried out to its
+// end, and keeps it for repair: one never holds up the others.
+func (b *batch) try(r mesh.Record, apply func() (waits, error)) (waits, error) {
 	if _, err := b.tx.ExecContext(b.ctx, `SAVEPOINT decision`); err != nil {
 		return "", fmt.Errorf("begin decision: %w", err)
 	}
-	w, err := b.apply(r)
+	w, err := apply()
 	if err != nil {
 		if stops(err) {
 			return "", err // the whole batch is taken back
@@ -201,63 +207,79 @@ func (b *batch) damaged(p mesh.Position, what string, err error) waits {
 	return waits(reason[:min(len(reason), 400)])
 }
 
-func (b *batch) park(origin string, number uint64, w waits, record []byte) error {
-	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO waiting(origin, number, awaits, record) VALUES(?1, ?2, ?3, ?4)
-		ON CONFLICT(origin, number) DO UPDATE SET awaits = ?3`, origin, int64(number), strings.ToValidUTF8(string(w), ""), record)
+// park lets a record wait, or one decision of a run, whose bytes are stored with
+// the decisions.
+func (b *batch) park(origin string, number uint64, item int, w waits, record []byte) error {
+	if record == nil {
+		record = []byte{}
+	}
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO waiting(origin, number, item, awaits, record) VALUES(?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT(origin, number, item) DO UPDATE SET awaits = ?4`, origin, int64(number), item, strings.ToValidUTF8(string(w), ""), record)
 	if err != nil {
 		return fmt.Errorf("let it wait: %w", err)
 	}
 	return nil
 }
 
+// woken is what waited, and waits no more.
+type woken struct {
+	origin string
+	number int64
+	item   int
+	bytes  []byte
+	record mesh.Record
+}
+
 // wake applies what waited for this, in the order in which it was decided.
 func (b *batch) wake(awaits string) error {
-	rows, err := b.tx.QueryContext(b.ctx, `DELETE FROM waiting WHERE awaits = ?1 RETURNING origin, number, record`, awaits)
-	if err != nil {
-		return fmt.Errorf("wake: %w", err)
+	list, err := b.wakes(awaits)
+	if err != nil || len(list) == 0 {
+		return err
 	}
-	type broken struct {
-		origin string
-		number int64
-		record []byte
-		err    error
-	}
-	var woken []mesh.Record
-	var kept []broken
-	for rows.Next() {
-		var origin string
-		var number int64
-		var bytes []byte
-		if err := rows.Scan(&origin, &number, &bytes); err != nil {
-			return errors.Join(err, rows.Close())
+	var good []woken
+	for _, k := range list {
+		if k.item > 0 {
+			err := b.tx.QueryRowContext(b.ctx, `SELECT record FROM decisions WHERE origin = ?1 AND number = ?2`, k.origin, k.number).Scan(&k.bytes)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("wake: %w", err)
+			}
 		}
-		r, err := mesh.Decode(bytes)
-		if err != nil {
-			kept = append(kept, broken{origin, number, bytes, err})
+		var err error
+		if k.record, err = mesh.Decode(k.bytes); err == nil {
+			good = append(good, k)
 			continue
 		}
-		woken = append(woken, r)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("wake: %w", err)
-	}
-	for _, k := range kept {
-		b.i.log.Error("decision kept for repair: stored form not read", "origin", k.origin, "number", k.number, "err", k.err)
-		if err := b.park(k.origin, uint64(k.number), waits("repair: stored form not read"), k.record); err != nil {
+		b.i.log.Error("decision kept for repair: stored form not read", "origin", k.origin, "number", k.number, "err", err)
+		if err := b.park(k.origin, uint64(k.number), k.item, waits("repair: stored form not read"), k.bytes); err != nil {
 			return err
 		}
 	}
-	sortRecords(woken)
-	for _, r := range woken {
-		if err := b.decide(r); err != nil {
-			return fmt.Errorf("waiting decision %s: %w", r.Position(), err)
+	slices.SortFunc(good, func(a, b woken) int {
+		return cmp.Or(a.record.Origin.Compare(b.record.Origin), cmp.Compare(a.number, b.number), cmp.Compare(a.item, b.item))
+	})
+	for _, k := range good {
+		if err := b.decideItem(k.record, k.item); err != nil {
+			return fmt.Errorf("waiting decision %s: %w", k.record.Position(), err)
 		}
 	}
 	return nil
 }
 
-func sortRecords(list []mesh.Record) {
-	slices.SortFunc(list, func(a, b mesh.Record) int {
-		return cmp.Or(a.Origin.Compare(b.Origin), cmp.Compare(a.Number, b.Number))
-	})
+// wakes takes what waited for this out of the table.
+func (b *batch) wakes(awaits string) (list []woken, err error) {
+	rows, err := b.tx.QueryContext(b.ctx, `DELETE FROM waiting WHERE awaits = ?1 RETURNING origin, number, item, record`, awaits)
+	if err != nil {
+		return nil, fmt.Errorf("wake: %w", err)
+	}
+	for rows.Next() {
+		var k woken
+		if err := rows.Scan(&k.origin, &k.number, &k.item, &k.bytes); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		list = append(list, k)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, fmt.Errorf("wake: %w", err)
+	}
+	return list, nil
 }

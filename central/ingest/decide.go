@@ -18,11 +18,13 @@ import (
 var (
 	errOtherKey      = errors.New("sealed with another's key")
 	errOtherCustomer = errors.New("the verdict names another customer than its record")
+	errNoItem        = errors.New("waits as one of a run that has fewer decisions")
 	errRing          = errors.New("a copy of a copy, more than 100 deep")
 )
 
-// apply carries one decision out, or says what it waits for.
-func (b *batch) apply(r mesh.Record) (waits, error) {
+// apply carries one record's decision out, or says what it waits for. Of a run
+// each decision is carried out, and waits, by itself.
+func (b *batch) apply(r mesh.Record, item int) (waits, error) {
 	plain, key, err := b.i.ring.OpenRecord(r)
 	switch {
 	case errors.Is(err, keys.ErrUnknown):
@@ -32,12 +34,34 @@ func (b *batch) apply(r mesh.Record) (waits, error) {
 	case err != nil:
 		return b.damaged(r.Position(), "not opened", err), nil
 	}
-	d, err := decision.DecodeRecord(plain)
+	list, err := decision.DecodeRecords(plain)
 	switch {
 	case errors.Is(err, decision.ErrVersion):
 		return "", err // rule 4: stop and say so
 	case err != nil:
 		return b.damaged(r.Position(), "not read", err), nil
+	case item > len(list):
+		return b.damaged(r.Position(), "form", errNoItem), nil
+	case item > 0:
+		return b.one(r, list[item-1], key)
+	case list[0].Version != decision.RunVersion:
+		return b.one(r, list[0], key)
+	}
+	for i := range list {
+		w, err := b.try(r, func() (waits, error) { return b.one(r, list[i], key) })
+		if err == nil && w != "" {
+			err = b.park(r.Origin.String(), r.Number, i+1, w, nil)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// one carries one decision out.
+func (b *batch) one(r mesh.Record, d decision.Record, key keys.Owned) (waits, error) {
+	switch {
 	case d.Customer != key.Customer:
 		return b.damaged(r.Position(), "form", errOtherKey), nil
 	case d.Verdict != nil && d.Verdict.Customer != d.Customer:

@@ -161,6 +161,44 @@ func TestDecisionWaitsForItsEntry(t *testing.T) {
 	}
 }
 
+// Several decisions in one record: each waits for its own entry, one that can't
+// be read is kept for repair by itself, and the others are shown.
+func TestRule22_ARunsDecisionsWaitOneByOne(t *testing.T) {
+	s := centraltest.NewService(t, at)
+	var run []*decision.Verdict
+	for _, node := range []string{"arezzo", "roubaix", "limburg"} {
+		a := burglary(node)
+		run = append(run, a.Decision(a.Message(s.Mesh)))
+	}
+	broken := s.Mesh.Append(mesh.KindMessage, centraltest.Origin("limburg"), s.Mesh.Key(centraltest.Customer), at, []byte("no entry"))
+	run = append(run, burglary("limburg").Decision(broken.Position()))
+	s.Mesh.Run(1, at, centraltest.Customer, run...)
+	r := s.Mesh.Records() // arezzo, roubaix, limburg, limburg, the run
+	apply(t, s, r[4:])
+	if got := transcript(t, s); got != "" || waiting(t, s) != 4 {
+		t.Fatalf("shown before the entries are here: %s, %d wait, want 4", got, waiting(t, s))
+	}
+	s.Restart(t)
+	apply(t, s, r[1:2])
+	if got := transcript(t, s); !strings.HasPrefix(got, "roubaix") || strings.Count(got, "\n") != 1 || waiting(t, s) != 3 {
+		t.Fatalf("after roubaix's entry: %q, %d wait, want 3", got, waiting(t, s))
+	}
+	s.Restart(t)
+	apply(t, s, r[2:4])
+	apply(t, s, r[:1])
+	if got := transcript(t, s); strings.Count(got, "\n") != 3 || waiting(t, s) != 1 {
+		t.Fatalf("%q, %d wait; want three events, and the broken one kept", got, waiting(t, s))
+	}
+	var awaits string
+	if err := s.DB.Read().QueryRowContext(t.Context(), `SELECT awaits FROM waiting`).Scan(&awaits); err != nil || !strings.HasPrefix(awaits, "repair: its entry not read") {
+		t.Errorf("waits for %q, %v", awaits, err)
+	}
+	apply(t, s, r[4:]) // again
+	if got := transcript(t, s); strings.Count(got, "\n") != 3 {
+		t.Errorf("the record came again: %q", got)
+	}
+}
+
 func TestGapAndDivergenceAreRefused(t *testing.T) {
 	s := centraltest.NewService(t, at)
 	for range 3 {

@@ -18,61 +18,88 @@ import (
 type Subject string
 
 // Subjects: "entry " and a position (as the entry's unit), "notification " and
-// an id, "key " and the id of a key that is missing, or none.
+// an id, "key " and the id of a key that is missing, none, or run: then what it is
+// about stands in run_items.
 const (
 	notificationPrefix         = "notification "
 	keyPrefix                  = "key "
 	none               Subject = "none"
+	run                Subject = "run"
 )
 
-// subjectOf reads a stored decision. What can't be read for another reason than
-// its key is about nothing that can be judged; a case of its own says so.
-func subjectOf(ring *keys.Ring, stored []byte) (s Subject, copyOf mesh.Position, err error) {
+// about is what one decision of a record is about.
+type about struct {
+	item    int // from 1 in a run, else 0
+	subject Subject
+	copyOf  mesh.Position
+}
+
+// subjectsOf reads a stored record: what it is about as a whole, and in a run
+// what each decision is about. What can't be read for another reason than its
+// key is about nothing that can be judged; a case of its own says so.
+func subjectsOf(ring *keys.Ring, stored []byte) (whole Subject, list []about, err error) {
+	only := func(s Subject) (Subject, []about, error) { return s, []about{{subject: s}}, nil }
 	r, err := mesh.Decode(stored)
 	if err != nil {
-		return none, copyOf, nil
+		return only(none)
 	}
 	plain, _, err := ring.OpenRecord(r)
 	switch {
 	case errors.Is(err, keys.ErrMissing):
-		return "", copyOf, err
+		return "", nil, err
 	case errors.Is(err, keys.ErrUnknown):
 		id, err := seal.IDOf(r.Sealed)
 		if err != nil {
-			return none, copyOf, nil
+			return only(none)
 		}
-		return Subject(keyPrefix + id.String()), copyOf, nil
+		return only(Subject(keyPrefix + id.String()))
 	case err != nil:
-		return none, copyOf, nil
+		return only(none)
 	}
-	d, err := decision.DecodeRecord(plain)
+	decisions, err := decision.DecodeRecords(plain)
 	switch {
 	case errors.Is(err, decision.ErrVersion):
-		return "", copyOf, err // rule 4
+		return "", nil, err // rule 4
 	case err != nil:
-		return none, copyOf, nil
+		return only(none)
+	case decisions[0].Version != decision.RunVersion:
+		a := subjectOf(decisions[0])
+		return a.subject, []about{a}, nil
+	}
+	for i, d := range decisions {
+		a := subjectOf(d)
+		a.item = i + 1
+		list = append(list, a)
+	}
+	return run, list, nil
+}
+
+func subjectOf(d decision.Record) (a about) {
+	switch {
 	case d.Verdict != nil:
 		if d.Verdict.Ruling == decision.RulingCopy {
-			copyOf = d.Verdict.CopyOf
+			a.copyOf = d.Verdict.CopyOf
 		}
-		return Subject(entryUnit(d.Verdict.Entry)), copyOf, nil
+		a.subject = Subject(entryUnit(d.Verdict.Entry))
 	case d.Claimed != nil:
-		return Subject(notificationPrefix + d.Claimed.Notification), copyOf, nil
+		a.subject = Subject(notificationPrefix + d.Claimed.Notification)
 	case d.Settled != nil:
-		return Subject(notificationPrefix + d.Settled.Notification), copyOf, nil
+		a.subject = Subject(notificationPrefix + d.Settled.Notification)
+	default:
+		a.subject = none
 	}
-	return none, copyOf, nil
+	return a
 }
 
 // chunk is how many rows are read at once.
 const chunk = 500
 
 type unread struct {
-	origin  string
-	number  int64
-	stored  []byte
-	subject Subject
-	copyOf  mesh.Position
+	origin string
+	number int64
+	stored []byte
+	whole  Subject
+	about  []about
 }
 
 // index reads decisions that were not read yet, and those whose key was
@@ -104,7 +131,7 @@ func (r *Reconcile) index(ctx context.Context) (units []Unit, more bool, err err
 	}
 	var news []unread
 	for _, u := range list {
-		if u.subject, u.copyOf, err = subjectOf(r.ring, u.stored); err != nil {
+		if u.whole, u.about, err = subjectsOf(r.ring, u.stored); err != nil {
 			return nil, false, err
 		}
 		news = append(news, u)
@@ -114,9 +141,17 @@ func (r *Reconcile) index(ctx context.Context) (units []Unit, more bool, err err
 	}
 	err = r.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, u := range news {
-			copyOf := sql.NullString{String: u.copyOf.String(), Valid: !u.copyOf.IsZero()}
-			if _, err := tx.ExecContext(ctx, `UPDATE decisions SET subject = ?3, copy_of = ?4 WHERE origin = ?1 AND number = ?2`, u.origin, u.number, string(u.subject), copyOf); err != nil {
+			copyOf := sql.NullString{String: u.about[0].copyOf.String(), Valid: !u.about[0].copyOf.IsZero()} // in a run nothing repeats
+			if _, err := tx.ExecContext(ctx, `UPDATE decisions SET subject = ?3, copy_of = ?4 WHERE origin = ?1 AND number = ?2`, u.origin, u.number, string(u.whole), copyOf); err != nil {
 				return err
+			}
+			for _, a := range u.about {
+				if a.item == 0 {
+					continue
+				}
+				if _, err := tx.ExecContext(ctx, `INSERT INTO run_items(subject, origin, number, item) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING`, string(a.subject), u.origin, u.number, a.item); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -157,7 +192,7 @@ func (r *Reconcile) keysCome(ctx context.Context) (list []Subject, err error) {
 	return list, nil
 }
 
-// touched are the units that a decision bears on: its own, its entry's, and
+// touched are the units that a record bears on: its own, its entries', and
 // that of the entry which its entry repeats.
 func (r *Reconcile) touched(ctx context.Context, u unread) ([]Unit, error) {
 	o, err := mesh.ParseOrigin(u.origin)
@@ -165,22 +200,27 @@ func (r *Reconcile) touched(ctx context.Context, u unread) ([]Unit, error) {
 		return nil, err
 	}
 	units := []Unit{decisionUnit(mesh.Position{Origin: o, Number: uint64(u.number)})}
-	if p, ok := Unit(u.subject).position(entryPrefix); ok {
-		units = append(units, entryUnit(p))
-		if !u.copyOf.IsZero() {
-			root, err := r.root(ctx, u.copyOf)
-			if err != nil {
-				return nil, err
+	for _, a := range u.about {
+		if p, ok := Unit(a.subject).position(entryPrefix); ok {
+			units = append(units, entryUnit(p))
+			if !a.copyOf.IsZero() {
+				root, err := r.root(ctx, a.copyOf)
+				if err != nil {
+					return nil, err
+				}
+				units = append(units, entryUnit(root))
 			}
-			units = append(units, entryUnit(root))
+			continue
 		}
-		return units, nil
+		p, ok, err := r.entryOf(ctx, a.subject)
+		if err != nil {
+			return units, err
+		}
+		if ok {
+			units = append(units, entryUnit(p))
+		}
 	}
-	p, ok, err := r.entryOf(ctx, u.subject)
-	if err != nil || !ok {
-		return units, err
-	}
-	return append(units, entryUnit(p)), nil
+	return units, nil
 }
 
 // entryOf finds the entry of a notification's event, if it is shown.

@@ -46,6 +46,20 @@ func (h *history) alarm(t *rapid.T) {
 	}
 }
 
+// quiet lets some come of which nobody is told; what is decided about them
+// stands in one record.
+func (h *history) quiet(t *rapid.T) {
+	h.at = h.at.Add(time.Second)
+	var run []*decision.Verdict
+	for range rapid.IntRange(1, 4).Draw(t, "quiet") {
+		a := centraltest.Alarm{At: h.at, Node: rapid.SampledFrom([]string{"arezzo", "roubaix", "limburg"}).Draw(t, "node"),
+			Event: decision.Event{Standard: "SIA-DCS", Code: "OP", Category: "openclose", Qualifier: "new", User: "4"}}
+		p := a.Message(h.b.Mesh)
+		run, h.entries = append(run, a.Decision(p)), append(h.entries, p)
+	}
+	h.b.Mesh.Run(1, h.at.Add(time.Second), centraltest.Customer, run...)
+}
+
 // course of a notification whose first attempt is claimed with its plan.
 func (h *history) course(t *rapid.T, id string) {
 	settle := func(attempt int, by mesh.Origin, state decision.State, double bool) {
@@ -143,6 +157,9 @@ func TestAnyHistory(t *testing.T) {
 		h := &history{b: b, at: time.Now().Add(-20 * time.Second), copies: map[mesh.Position]int{}}
 		for range rapid.IntRange(1, 4).Draw(rt, "alarms") {
 			h.alarm(rt)
+			if rapid.Bool().Draw(rt, "and quiet ones") {
+				h.quiet(rt)
+			}
 		}
 		records := b.Mesh.Records()
 		for len(records) > 0 { // a pass may come between any two batches

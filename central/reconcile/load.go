@@ -24,8 +24,14 @@ type loader struct {
 	ring *keys.Ring
 
 	cursors, floors map[mesh.Origin]Held
-	fresh           map[Subject][]unread // applied, and come after the last were indexed
+	fresh           map[Subject][]stored // applied, and come after the last were indexed
 	freshCopies     map[mesh.Position][]mesh.Position
+}
+
+// stored is one decision: which of the record's.
+type stored struct {
+	record []byte
+	item   int // from 1 in a run, else 0
 }
 
 // errBusy: more has come than is looked up one by one; it is indexed first.
@@ -49,27 +55,54 @@ func newLoader(ctx context.Context, q store.Querier, ring *keys.Ring) (*loader, 
 // readFresh reads what ingest has applied since the index was brought up to
 // date: without it the read models would be ahead of their decisions.
 func (l *loader) readFresh() error {
-	l.fresh, l.freshCopies = map[Subject][]unread{}, map[mesh.Position][]mesh.Position{}
+	l.fresh, l.freshCopies = map[Subject][]stored{}, map[mesh.Position][]mesh.Position{}
 	n := 0
-	return each(l.ctx, l.q, `SELECT origin, number, record FROM decisions WHERE (subject IS NULL OR subject >= 'key ' AND subject < 'key!')
-		AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.origin = decisions.origin AND w.number = decisions.number) ORDER BY origin, number`, nil, func(r row) error {
+	waits, err := l.waiting(`SELECT w.origin, w.number, w.item FROM waiting w JOIN decisions d ON d.origin = w.origin AND d.number = w.number
+		WHERE d.subject IS NULL OR d.subject >= 'key ' AND d.subject < 'key!'`)
+	if err != nil {
+		return err
+	}
+	return each(l.ctx, l.q, `SELECT origin, number, record FROM decisions WHERE (subject IS NULL OR subject >= 'key ' AND subject < 'key!') ORDER BY origin, number`, nil, func(r row) error {
 		if n++; n > maxFresh {
 			return errBusy
 		}
 		var u unread
 		err := r.Scan(&u.origin, &u.number, &u.stored)
-		if err != nil {
+		if err != nil || waits[item{u.origin, u.number, 0}] {
 			return err
 		}
-		if u.subject, u.copyOf, err = subjectOf(l.ring, u.stored); err != nil {
+		if _, u.about, err = subjectsOf(l.ring, u.stored); err != nil {
 			return err
 		}
-		l.fresh[u.subject] = append(l.fresh[u.subject], u)
-		if p, ok := Unit(u.subject).position(entryPrefix); ok && !u.copyOf.IsZero() {
-			l.freshCopies[u.copyOf] = append(l.freshCopies[u.copyOf], p)
+		for _, a := range u.about {
+			if waits[item{u.origin, u.number, a.item}] {
+				continue
+			}
+			l.fresh[a.subject] = append(l.fresh[a.subject], stored{u.stored, a.item})
+			if p, ok := Unit(a.subject).position(entryPrefix); ok && !a.copyOf.IsZero() {
+				l.freshCopies[a.copyOf] = append(l.freshCopies[a.copyOf], p)
+			}
 		}
 		return nil
 	})
+}
+
+// item is one decision's place: of a run, which one, else 0.
+type item struct {
+	origin string
+	number int64
+	item   int
+}
+
+func (l *loader) waiting(query string) (map[item]bool, error) {
+	out := map[item]bool{}
+	err := each(l.ctx, l.q, query, nil, func(r row) error {
+		var i item
+		err := r.Scan(&i.origin, &i.number, &i.item)
+		out[i] = true
+		return err
+	})
+	return out, err
 }
 
 func (l *loader) marks(query string) (map[mesh.Origin]Held, error) {
@@ -130,7 +163,7 @@ func (l *loader) record(p mesh.Position) (Record, error) {
 	var stored []byte
 	var awaits sql.NullString
 	err := l.q.QueryRowContext(l.ctx, `SELECT d.record, w.awaits FROM decisions d LEFT JOIN waiting w ON w.origin = d.origin AND w.number = d.number
-		WHERE d.origin = ?1 AND d.number = ?2`, p.Origin.String(), int64(p.Number)).Scan(&stored, &awaits)
+		WHERE d.origin = ?1 AND d.number = ?2 ORDER BY w.item LIMIT 1`, p.Origin.String(), int64(p.Number)).Scan(&stored, &awaits)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	} else if err != nil {
@@ -213,25 +246,30 @@ func (l *loader) entry(d *Dossier) error {
 
 // decided adds the applied decisions with a subject, in their order.
 func (l *loader) decided(d *Dossier, s Subject) error {
-	err := each(l.ctx, l.q, `SELECT record FROM decisions WHERE subject = ?1
-		AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.origin = decisions.origin AND w.number = decisions.number) ORDER BY origin, number`,
+	var list []stored
+	err := each(l.ctx, l.q, `SELECT record, 0 AS item, origin, number FROM decisions d WHERE subject = ?1
+			AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.origin = d.origin AND w.number = d.number)
+		UNION ALL SELECT d.record, i.item, d.origin, d.number FROM run_items i JOIN decisions d ON d.origin = i.origin AND d.number = i.number WHERE i.subject = ?1
+			AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.origin = i.origin AND w.number = i.number AND w.item IN (0, i.item))
+		ORDER BY origin, number`,
 		[]any{string(s)}, func(r row) error {
-			var stored []byte
-			if err := r.Scan(&stored); err != nil {
-				return err
-			}
-			return l.addDecided(d, stored)
+			var x stored
+			var origin string
+			var number int64
+			err := r.Scan(&x.record, &x.item, &origin, &number)
+			list = append(list, x)
+			return err
 		})
-	for _, u := range l.fresh[s] {
-		err = errors.Join(err, l.addDecided(d, u.stored))
+	for _, x := range append(list, l.fresh[s]...) {
+		err = errors.Join(err, l.addDecided(d, x))
 	}
 	return err
 }
 
 // addDecided opens a decision; one that can't be opened hides what it says. A
 // damaged one is a case of its own.
-func (l *loader) addDecided(d *Dossier, stored []byte) error {
-	rec, err := mesh.Decode(stored)
+func (l *loader) addDecided(d *Dossier, x stored) error {
+	rec, err := mesh.Decode(x.record)
 	if err != nil {
 		d.Hidden = true
 		return nil
@@ -243,12 +281,12 @@ func (l *loader) addDecided(d *Dossier, stored []byte) error {
 		d.Hidden = true
 		return nil
 	}
-	x, err := decision.DecodeRecord(plain)
-	if err != nil {
+	list, err := decision.DecodeRecords(plain)
+	if err != nil || x.item > len(list) {
 		d.Hidden = true
 		return nil
 	}
-	d.Decided = append(d.Decided, Decided{rec.Position(), x})
+	d.Decided = append(d.Decided, Decided{rec.Position(), list[max(x.item, 1)-1]})
 	return nil
 }
 

@@ -14,7 +14,8 @@ import (
 type batch struct {
 	s       *State
 	drafts  []draft
-	failed  int // index of the draft that commit gave a reason for
+	runs    map[string]int // by customer, its run that is still open: an index of drafts
+	failed  int            // index of the draft that commit gave a reason for
 	records []mesh.Record
 }
 
@@ -24,9 +25,40 @@ type draft struct {
 	shard    byte
 	identity mesh.Identity
 	record   decision.Record
+	run      []*decision.Verdict // in place of the record's contents
+	bytes    int                 // of the run, at most
 }
 
-func (b *batch) add(d draft) { b.drafts = append(b.drafts, d) }
+// add drafts a record. What comes later of its customer stays behind it.
+func (b *batch) add(d draft) {
+	delete(b.runs, d.record.Customer)
+	b.drafts = append(b.drafts, d)
+}
+
+// addPlain drafts a plain verdict, into its customer's run while nothing else of
+// that customer was decided since: its decisions keep their order. A run belongs
+// to no shard, and has no identity: they stand inside.
+func (b *batch) addPlain(v *decision.Verdict) {
+	size := decision.SizeOf(v)
+	if i, ok := b.runs[v.Customer]; ok && b.drafts[i].bytes+size <= partBytes {
+		b.drafts[i].run = append(b.drafts[i].run, v)
+		b.drafts[i].bytes += size
+		return
+	}
+	if b.runs == nil {
+		b.runs = map[string]int{}
+	}
+	b.runs[v.Customer] = len(b.drafts)
+	b.drafts = append(b.drafts, draft{shard: mesh.NoShard, record: decision.Record{Customer: v.Customer}, run: []*decision.Verdict{v}, bytes: size})
+}
+
+func (d *draft) encode(clockMs int64) []byte {
+	if len(d.run) > 0 {
+		return decision.EncodeRun(clockMs, d.record.Customer, d.run)
+	}
+	d.record.ClockMs = clockMs
+	return decision.EncodeRecord(d.record)
+}
 
 // maxPlain leaves room for the seal.
 const maxPlain = mesh.MaxSealedBytes - seal.Overhead
@@ -39,15 +71,13 @@ func (b *batch) commit() (Reason, error) {
 	keys := make([]*seal.RecordKey, len(b.drafts))
 	for i := range b.drafts {
 		b.failed = i
-		r := &b.drafts[i].record
-		r.ClockMs = s.clock
-		plain[i] = decision.EncodeRecord(*r)
+		plain[i] = b.drafts[i].encode(s.clock)
 		if len(plain[i]) > maxPlain {
 			return ReasonTooLarge, nil
 		}
 		var reason Reason
 		var err error
-		if keys[i], reason, err = s.sealingKey(r.Customer); err != nil || reason != "" {
+		if keys[i], reason, err = s.sealingKey(b.drafts[i].record.Customer); err != nil || reason != "" {
 			return reason, err
 		}
 	}
@@ -62,7 +92,7 @@ func (b *batch) commit() (Reason, error) {
 		tail = Tail{Origin: tail.Origin, Number: r.Number, Hash: r.Hash, Day: r.Day}
 		records = append(records, r)
 	}
-	s.tail, b.records, b.drafts = tail, append(b.records, records...), nil
+	s.tail, b.records, b.drafts, b.runs = tail, append(b.records, records...), nil, nil
 	return "", nil
 }
 

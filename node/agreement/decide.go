@@ -10,52 +10,24 @@ import (
 // maxPlan bounds the notifications of one entry.
 const maxPlan = 4096
 
+// tentative is one shard's decision that was found good and not taken yet.
+type tentative struct {
+	decide  decision.Decide
+	entries []decision.Verdict // scrubbed
+	numbers []uint64           // of each entry's first record; only for those with a plan
+	parts   []map[string]int   // of addVerdict
+}
+
 // decide moves one shard's cursors and records every entry passed, with its
-// whole plan and the first claims; all of it or nothing (rule 14).
+// whole plan and the first claims; all of it or nothing (rule 14). It is the form
+// of an earlier program: each entry has a record of its own.
 func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
-	if !s.holds(d.Fence) {
-		return refuse(ReasonOldEpoch), nil
-	}
-	if r := s.checkMoves(d); r != nil {
+	w := s.overlay(len(d.Entries))
+	t, r := s.check(d, map[string]bool{}, w)
+	if r != nil {
 		return Result{Refusal: r}, nil
 	}
-	w := &windows{s: s, changed: make(map[mesh.Identity][]Window, len(d.Entries))}
-	entries := make([]decision.Verdict, len(d.Entries))
-	planned := map[string]bool{}
-	seen := make(map[mesh.Position]bool, len(d.Entries))
-	for i, v := range d.Entries {
-		if r := s.checkVerdict(d, v, planned); r != nil {
-			return Result{Refusal: r}, nil
-		}
-		if seen[v.Entry] {
-			return Result{Refusal: &Refusal{Reason: ReasonBad, Entry: v.Entry}}, nil
-		}
-		seen[v.Entry] = true
-		entries[i] = s.scrub(v)
-		if r := w.see(entries[i]); r != nil {
-			return Result{Refusal: r}, nil
-		}
-	}
-
-	result := Result{}
-	verdicts := make([]uint64, len(entries)) // number of each verdict's first record
-	parts := make([]map[string]int, len(entries))
-	b.drafts = slices.Grow(b.drafts, len(entries))
-	for i, v := range entries {
-		verdicts[i] = s.tail.Number + uint64(len(b.drafts)) + 1
-		parts[i] = addVerdict(b, d.Shard, &entries[i])
-		for j, n := range d.Entries[i].Plan {
-			switch {
-			case !n.Claimed:
-			case len(v.Plan) == 0: // scrubbed
-				result.Claims = append(result.Claims, Claimed{Reason: ReasonDestroyed})
-			default:
-				b.add(draft{shard: d.Shard, record: decision.Record{Customer: v.Customer, Claimed: &decision.Claimed{
-					Notification: v.Plan[j].ID, Attempt: 1, Holder: d.Holder, Epoch: d.Epoch}}})
-				result.Claims = append(result.Claims, Claimed{Attempt: 1})
-			}
-		}
-	}
+	result := Result{Claims: s.draft(t, b, false)}
 	if reason, err := b.commit(); err != nil || reason != "" {
 		r := &Refusal{Reason: reason}
 		if v := b.drafts[b.failed].record.Verdict; v != nil {
@@ -63,18 +35,79 @@ func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
 		}
 		return Result{Refusal: r}, err
 	}
-
-	for _, m := range d.Moves {
-		s.cursors[cursor{d.Shard, m.Origin}] = m.To
-	}
+	w.accept()
 	w.keep()
-	s.verdicts = entries
-	for i, v := range entries {
-		for _, n := range v.Plan {
-			s.plan(d.Fence, v, verdicts[i]+uint64(parts[i][n.Event]), n)
+	s.take(t)
+	s.verdicts = t.entries
+	return result, nil
+}
+
+// check looks whether a decision can be accepted, and tries it on the windows.
+func (s *State) check(d decision.Decide, planned map[string]bool, w *windows) (*tentative, *Refusal) {
+	if !s.holds(d.Fence) {
+		return nil, &Refusal{Reason: ReasonOldEpoch}
+	}
+	if r := s.checkMoves(d); r != nil {
+		return nil, r
+	}
+	t := &tentative{decide: d, entries: make([]decision.Verdict, len(d.Entries))}
+	seen := make(map[mesh.Position]bool, len(d.Entries))
+	for i := range d.Entries {
+		v := &d.Entries[i]
+		if r := s.checkVerdict(d, *v, planned); r != nil {
+			return nil, r
+		}
+		if seen[v.Entry] {
+			return nil, &Refusal{Reason: ReasonBad, Entry: v.Entry}
+		}
+		seen[v.Entry] = true
+		t.entries[i] = s.scrub(*v)
+		if r := w.see(t.entries[i]); r != nil {
+			return nil, r
 		}
 	}
-	return result, nil
+	return t, nil
+}
+
+// draft drafts the records of a decision, plain ones as runs when asked to, and
+// returns the answers to its claims.
+func (s *State) draft(t *tentative, b *batch, runs bool) (claims []Claimed) {
+	t.numbers, t.parts = make([]uint64, len(t.entries)), make([]map[string]int, len(t.entries))
+	b.drafts = slices.Grow(b.drafts, len(t.entries))
+	d := &t.decide
+	for i := range t.entries {
+		v := &t.entries[i]
+		if runs && v.Plain() && decision.SizeOf(v) < partBytes {
+			b.addPlain(v)
+			continue
+		}
+		t.numbers[i] = s.tail.Number + uint64(len(b.drafts)) + 1
+		t.parts[i] = addVerdict(b, d.Shard, v)
+		for j, n := range d.Entries[i].Plan {
+			switch {
+			case !n.Claimed:
+			case len(v.Plan) == 0: // scrubbed
+				claims = append(claims, Claimed{Reason: ReasonDestroyed})
+			default:
+				b.add(draft{shard: d.Shard, record: decision.Record{Customer: v.Customer, Claimed: &decision.Claimed{
+					Notification: v.Plan[j].ID, Attempt: 1, Holder: d.Holder, Epoch: d.Epoch}}})
+				claims = append(claims, Claimed{Attempt: 1})
+			}
+		}
+	}
+	return claims
+}
+
+// take makes a decision the state's, once its records are committed.
+func (s *State) take(t *tentative) {
+	for _, m := range t.decide.Moves {
+		s.cursors[cursor{t.decide.Shard, m.Origin}] = m.To
+	}
+	for i := range t.entries {
+		for _, n := range t.entries[i].Plan {
+			s.plan(t.decide.Fence, t.entries[i], t.numbers[i]+uint64(t.parts[i][n.Event]), n)
+		}
+	}
 }
 
 func (s *State) checkMoves(d decision.Decide) *Refusal {
@@ -98,8 +131,11 @@ func (s *State) checkMoves(d decision.Decide) *Refusal {
 func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[string]bool) *Refusal {
 	refusal := func(r Reason) *Refusal { return &Refusal{Reason: r, Entry: v.Entry, Customer: v.Customer} }
 	passed := false
-	for _, m := range d.Moves {
-		passed = passed || v.Entry.Origin == m.Origin && v.Entry.Number > m.From && v.Entry.Number <= m.To
+	for i := range d.Moves {
+		m := &d.Moves[i]
+		if passed = v.Entry.Number > m.From && v.Entry.Number <= m.To && v.Entry.Origin == m.Origin; passed {
+			break
+		}
 	}
 	if !passed || len(v.Identity) != 0 && len(v.Identity) != mesh.IdentitySize || len(v.Plan) > maxPlan {
 		return refusal(ReasonBad)
@@ -232,7 +268,8 @@ func planBytes(n *decision.Notification) int {
 
 func eventBytes(e *decision.Event) int {
 	n := 256 + len(e.Standard) + len(e.Code) + len(e.Qualifier) + len(e.Category)
-	for _, s := range []string{e.Partition, e.Zone, e.ZoneName, e.User, e.Text} {
+	n += 3 * len(e.Extended)
+	for _, s := range append([]string{e.Partition, e.Zone, e.ZoneName, e.User, e.Text}, e.Extended...) {
 		n += len(s)
 		for i := range len(s) {
 			if s[i] < ' ' { // spelled \u00xx

@@ -17,7 +17,10 @@
 // One record holds one customer and is sealed by that customer's key as it
 // stands in the state; what is nobody's, or a destroyed customer's, by the key
 // of the agreement clock's day. A command without the key it needs is refused
-// (day_key), so the leader puts a day's key before the day begins.
+// (day_key), so the leader puts a day's key before the day begins. Plain verdicts
+// of one customer share a record, a run, which belongs to no shard and has no
+// identity outside its seal; a customer's decisions keep their order. What a log
+// holds in an earlier form gives that form's records, at every build.
 //
 // # Snapshot, version 1 (State.Snapshot, Restore)
 //

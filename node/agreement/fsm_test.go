@@ -158,7 +158,7 @@ func TestRule04_FSMStopsAtWhatItCannotRead(t *testing.T) {
 	m := founded(t)
 	f, _ := shell(t, m)
 	bad := bytes.Clone(m.log[1])
-	bad[0]++
+	bad[0] = decision.CommandVersion + 1
 	all := logs(m)[:4]
 	all[1] = &raft.Log{Index: 2, Type: raft.LogCommand, Data: bad}
 	all[2] = &raft.Log{Index: 3, Type: raft.LogConfiguration}
@@ -252,30 +252,41 @@ func TestViewReadsAndTells(t *testing.T) {
 	equal(t, "last erasure", w.LastErasure(), w.Index())
 }
 
-// The snapshot's form, and the records of a whole life: a change is a new version.
+// The snapshot's form, and the records of a whole life: a change is a new
+// version. What an earlier program left in its log gives that program's records.
 func TestRule04_SnapshotAndRecordsKeepTheirForm(t *testing.T) {
-	cryptotest.SetGlobalRandom(t, 1)
-	_, _, m := script(t)
-	snap, err := m.s.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var records []byte
-	for _, r := range m.records {
-		records = append(records, r.Bytes...)
-	}
-	for name, got := range map[string][]byte{"testdata/snapshot.golden": snap, "testdata/records.golden": records} {
-		if *update {
-			if err := os.WriteFile(name, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
+	for _, earlier := range []bool{true, false} {
+		cryptotest.SetGlobalRandom(t, 1)
+		_, _, m := life(t, earlier)
+		var records []byte
+		for _, r := range m.records {
+			records = append(records, r.Bytes...)
 		}
-		want, err := os.ReadFile(name)
+		if !earlier {
+			keeps(t, "testdata/records-2.golden", records)
+			continue
+		}
+		snap, err := m.s.Snapshot()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("%s: %d bytes differ from the golden %d; a change is a new version (rule 4)", name, len(got), len(want))
+		keeps(t, "testdata/snapshot.golden", snap)
+		keeps(t, "testdata/records.golden", records)
+	}
+}
+
+func keeps(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
 		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%s: %d bytes differ from the golden %d; a change is a new version (rule 4)", name, len(got), len(want))
 	}
 }

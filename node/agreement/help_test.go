@@ -137,8 +137,33 @@ func newMachine(t tb) *machine {
 	return &machine{t: t, maker: m, s: NewState(m.mesh)}
 }
 
-// do applies a command under a new id.
-func (m *machine) do(body decision.Body) Result { m.t.Helper(); return m.raw(m.command(m.t, body)) }
+// do applies a command under a new id. A Decide goes as nodes propose it, in a
+// DecideShards; raw takes one of the earlier form.
+func (m *machine) do(body decision.Body) Result {
+	m.t.Helper()
+	d, ok := body.(decision.Decide)
+	if !ok {
+		return m.raw(m.command(m.t, body))
+	}
+	r := m.raw(m.command(m.t, decision.DecideShards{Decides: []decision.Decide{d}}))
+	for _, s := range r.Shards {
+		r.Refusal, r.Claims = s.Refusal, s.Claims
+	}
+	return r
+}
+
+// earlier applies a Decide in the form of an earlier program, and returns it.
+func (m *machine) earlier(d decision.Decide) []byte {
+	m.t.Helper()
+	if r := m.raw(m.command(m.t, d)); r.Refusal != nil {
+		m.t.Fatalf("refused: %+v", *r.Refusal)
+	}
+	return m.log[len(m.log)-1]
+}
+
+func (m *machine) shards(d ...decision.Decide) decision.DecideShards {
+	return decision.DecideShards{Decides: d}
+}
 
 func (m *machine) raw(b []byte) Result {
 	m.t.Helper()
@@ -157,6 +182,11 @@ func (m *machine) ok(body decision.Body) Result {
 	r := m.do(body)
 	if r.Refusal != nil {
 		m.t.Fatalf("%T refused: %+v", body, *r.Refusal)
+	}
+	for _, s := range r.Shards {
+		if s.Refusal != nil {
+			m.t.Fatalf("%T: shard %d refused: %+v", body, s.At, *s.Refusal)
+		}
 	}
 	return r
 }
@@ -229,16 +259,16 @@ func outcome(id string, attempt int, by mesh.Origin, state decision.State) decis
 func settle(o ...decision.Outcome) decision.Settle { return decision.Settle{Outcomes: o} }
 
 // open reads what a record says, with the key that sealed it.
-func (m *machine) read(r mesh.Record, keys map[seal.KeyID]seal.Key) (decision.Record, error) {
+func (m *machine) read(r mesh.Record, keys map[seal.KeyID]seal.Key) ([]decision.Record, error) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
-		return decision.Record{}, err
+		return nil, err
 	}
 	b, err := seal.Open(keys[id], r.Header, r.Sealed)
 	if err != nil {
-		return decision.Record{}, err
+		return nil, err
 	}
-	return decision.DecodeRecord(b)
+	return decision.DecodeRecords(b)
 }
 
 // keysOf are all keys that a log ever put.
@@ -263,7 +293,7 @@ func (m *machine) keysOf(log [][]byte) map[seal.KeyID]seal.Key {
 	return keys
 }
 
-// said are the contents of all records so far.
+// said are all decisions so far, those of runs too.
 func (m *machine) said() []decision.Record {
 	m.t.Helper()
 	keys := m.keysOf(m.log)
@@ -273,7 +303,7 @@ func (m *machine) said() []decision.Record {
 		if err != nil {
 			m.t.Fatalf("record %s: %v", r.Position(), err)
 		}
-		all = append(all, d)
+		all = append(all, d...)
 	}
 	return all
 }

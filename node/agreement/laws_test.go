@@ -39,7 +39,14 @@ func (p *player) step() {
 	case 0:
 		p.do(decision.Assign{Shards: []decision.Assignment{{Shard: shard, Holder: p.origin()}}})
 	case 1, 2, 3:
-		p.decideSome(shard)
+		switch p.pick("form", 3) {
+		case 0:
+			p.raw(p.command(p.r, p.someDecide(shard)))
+		case 1:
+			p.do(p.someDecide(shard))
+		default:
+			p.do(p.shards(p.someDecide(shard), p.someDecide(1-shard)))
+		}
 	case 4, 5:
 		p.do(decision.Claim{Fence: p.fence(shard), Notifications: []string{p.some(), p.some()}})
 	case 6, 7, 8:
@@ -77,7 +84,7 @@ func (p *player) step() {
 	}
 }
 
-func (p *player) decideSome(shard byte) {
+func (p *player) someDecide(shard byte) decision.Decide {
 	o := p.origin()
 	from := p.s.cursors[cursor{shard, o}]
 	entry := at(o, from+1+uint64(p.pick("skip", 2)))
@@ -96,7 +103,7 @@ func (p *player) decideSome(shard byte) {
 	if p.pick("old", 6) == 0 {
 		d.Epoch--
 	}
-	p.do(d)
+	return d
 }
 
 // TestLaws plays random commands and holds after each: the clock and no cursor

@@ -339,9 +339,18 @@ type step struct {
 // script is the life that the proof runs through. wrapped is the destroyed
 // customer's wrapped key.
 func script(t *testing.T) (steps []step, wrapped []byte, m *machine) {
+	return life(t, false)
+}
+
+// life is script, or what of it an earlier program did, in its forms.
+func life(t *testing.T, earlier bool) (steps []step, wrapped []byte, m *machine) {
 	m = newMachine(t)
 	add := func(body decision.Body) {
-		m.ok(body)
+		if d, ok := body.(decision.Decide); ok && earlier {
+			m.earlier(d)
+		} else {
+			m.ok(body)
+		}
 		steps = append(steps, step{command: m.log[len(m.log)-1]})
 	}
 	compact := func() { steps[len(steps)-1].compact = true }
@@ -357,7 +366,15 @@ func script(t *testing.T) (steps []step, wrapped []byte, m *machine) {
 	one, two := events(at(arezzo, 1), "c1", "one", 3, true), events(at(arezzo, 2), "c2", "two", 2, true)
 	add(m.decide(5, one))
 	add(m.decide(9, two, decision.Verdict{Entry: at(arezzo, 3), Ruling: decision.RulingHeld, Identity: identity("held"), ReceivedMs: start}))
+	if !earlier {
+		add(decision.Assign{Shards: []decision.Assignment{{Shard: 7, Holder: arezzo}, {Shard: 8, Holder: arezzo}}})
+		steps = append(steps, step{command: m.earlier(m.decide(7, events(at(arezzo, 1), "c2", "earlier", 0, false)))})
+	}
 	compact() // an ordinary snapshot, so that some restarts replay from it
+	if !earlier {
+		add(m.shards(m.decide(7, events(at(arezzo, 7), "c1", "seven", 0, false), events(at(arezzo, 8), "c2", "eight", 0, false)),
+			m.decide(8, events(at(roubaix, 7), "c1", "nine", 0, false), events(at(roubaix, 8), "c2", "ten", 1, false))))
+	}
 	add(settle(outcome(one.Plan[0].ID, 1, arezzo, decision.StateDelivered), outcome(two.Plan[0].ID, 1, arezzo, decision.StateRefused)))
 	add(decision.Claim{Fence: m.fence(5), Notifications: []string{one.Plan[1].ID}})
 	m.pass(3 * time.Minute) // into the new day
@@ -369,6 +386,9 @@ func script(t *testing.T) (steps []step, wrapped []byte, m *machine) {
 	compact()
 	add(settle(outcome(one.Plan[1].ID, 1, arezzo, decision.StateDelivered))) // late, of an erased one
 	add(m.decide(5, events(at(arezzo, 5), "c1", "three", 2, true)))          // becomes erased
+	if !earlier {                                                            // half of it erased
+		add(m.shards(m.decide(7, events(at(arezzo, 9), "c1", "eleven", 0, false)), m.decide(8, events(at(arezzo, 9), "c2", "twelve", 0, false))))
+	}
 	add(m.decide(9, events(at(roubaix, 1), "c2", "four", 2, true)))
 	add(decision.Assign{Shards: []decision.Assignment{{Shard: 9, Holder: roubaix}}})
 	m.pass(13 * time.Second)
@@ -477,9 +497,11 @@ func readable(t *testing.T, m *machine, r *replica) (n int) {
 		if err != nil {
 			continue
 		}
-		n++
-		if d.Customer == "c1" || strings.Contains(string(decision.EncodeRecord(d)), `"p-c1"`) {
-			t.Fatalf("record %s of the destroyed customer can be read", rec.Position())
+		for _, d := range d {
+			n++
+			if d.Customer == "c1" || strings.Contains(string(decision.EncodeRecord(d)), `"p-c1"`) {
+				t.Fatalf("record %s of the destroyed customer can be read", rec.Position())
+			}
 		}
 	}
 	return n

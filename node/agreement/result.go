@@ -62,6 +62,15 @@ type Result struct {
 	Outcomes []Settled `json:"outcomes,omitempty"` // Settle: per outcome, in order
 	Epochs   []uint64  `json:"epochs,omitempty"`   // Assign: per shard, in order
 	Taken    []bool    `json:"taken,omitempty"`    // Supervise: per panel, in order, whether it was recorded
+
+	Shards []ShardResult `json:"shards,omitempty"` // DecideShards: of those that were refused or have claims; all others were accepted
+}
+
+// ShardResult is the answer to one Decide of a DecideShards.
+type ShardResult struct {
+	At      int       `json:"at"` // which, from 0
+	Refusal *Refusal  `json:"refusal,omitempty"`
+	Claims  []Claimed `json:"claims,omitempty"`
 }
 
 // Claimed is the answer for one notification. Send only when Attempt is not 0.
@@ -102,6 +111,7 @@ func (r Result) clone() Result {
 	}
 	r.Claims, r.Outcomes, r.Epochs = slices.Clone(r.Claims), slices.Clone(r.Outcomes), slices.Clone(r.Epochs)
 	r.Taken = slices.Clone(r.Taken)
+	r.Shards = slices.Clone(r.Shards)
 	return r
 }
 

@@ -206,6 +206,8 @@ func (s *State) step(c decision.Command, b *batch) (Result, error) {
 		return s.assign(body, c.FirstMs), nil
 	case decision.Decide:
 		return s.decide(body, b)
+	case decision.DecideShards:
+		return s.decideShards(body, b)
 	case decision.Claim:
 		return s.claim(body, b)
 	case decision.Settle:

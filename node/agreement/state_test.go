@@ -25,7 +25,7 @@ func TestFoundComesFirstAndOnce(t *testing.T) {
 func TestRule04_FormsAboveItsVersionStopTheNode(t *testing.T) {
 	m := founded(t)
 	b := m.command(t, decision.Tick{Now: start})
-	b[0] = decision.Version + 1
+	b[0] = decision.CommandVersion + 1
 	if _, _, err := m.s.Apply(999, b); !errors.Is(err, decision.ErrVersion) {
 		t.Fatalf("command above the version: %v", err)
 	}
@@ -379,8 +379,9 @@ func TestRule24_AnAttemptAfterOneThatArrivedIsInDoubt(t *testing.T) {
 
 func TestRule19_RepeatedProposalGetsItsFirstResult(t *testing.T) {
 	m := founded(t)
-	b := m.command(t, m.decide(5, events(at(arezzo, 1), "c1", "x", 1, true)))
+	b := m.command(t, m.shards(m.decide(5, events(at(arezzo, 1), "c1", "x", 1, true)), m.decide(6, events(at(arezzo, 1), "c1", "y", 0, false))))
 	first := m.raw(b)
+	equal(t, "answers of one with claims", len(first.Shards), 1)
 	n := len(m.records)
 	m.pass(9 * time.Minute)
 	equal(t, "again", string(m.raw(b).Marshal()), string(first.Marshal()))

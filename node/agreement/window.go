@@ -15,15 +15,32 @@ type Window struct {
 	UntilMs int64         `json:"until"` // agreement's clock: dropped after it
 }
 
-// windows is an overlay over the state's: what one command would make of them.
+// windows is an overlay over the state's: what one command makes of them.
+// Decisions within it are tried one after the other.
 type windows struct {
 	s       *State
-	changed map[mesh.Identity][]Window
+	changed map[mesh.Identity][]Window // by those that were accepted
+	trial   map[mesh.Identity][]Window // by the one that is looked at
 }
 
+func (s *State) overlay(size int) *windows {
+	return &windows{s: s, changed: make(map[mesh.Identity][]Window, size), trial: make(map[mesh.Identity][]Window, size)}
+}
+
+// accept keeps what was tried, refuse forgets it.
+func (w *windows) accept() {
+	maps.Copy(w.changed, w.trial)
+	clear(w.trial)
+}
+
+func (w *windows) refuse() { clear(w.trial) }
+
 func (w *windows) of(id mesh.Identity) []Window {
-	if l, ok := w.changed[id]; ok {
+	if l, ok := w.trial[id]; ok {
 		return l
+	}
+	if l, ok := w.changed[id]; ok {
+		return append([]Window(nil), l...)
 	}
 	return append([]Window(nil), w.s.windows[id]...)
 }
@@ -42,7 +59,7 @@ func (w *windows) within(id mesh.Identity, atMs int64) (mesh.Position, bool) {
 // event opens a window; of three the oldest is dropped.
 func (w *windows) event(id mesh.Identity, first mesh.Position, atMs int64) {
 	l := append(w.of(id), Window{First: first, FromMs: atMs, ToMs: atMs, UntilMs: w.until(atMs)})
-	w.changed[id] = l[max(0, len(l)-2):]
+	w.trial[id] = l[max(0, len(l)-2):]
 }
 
 // copy extends the window of the event it repeats.
@@ -54,7 +71,7 @@ func (w *windows) copy(id mesh.Identity, of mesh.Position, atMs int64) {
 			l[i].UntilMs = max(l[i].UntilMs, w.until(l[i].ToMs))
 		}
 	}
-	w.changed[id] = l
+	w.trial[id] = l
 }
 
 // until counts from the decision for what is decided late, from the receive
@@ -63,7 +80,7 @@ func (w *windows) until(atMs int64) int64 {
 	return max(w.s.clock, min(atMs, w.s.clock+hour)) + WindowMs + windowSlack
 }
 
-// keep makes the overlay the state's.
+// keep makes what was accepted the state's.
 func (w *windows) keep() {
 	for id, l := range w.changed {
 		if len(l) > 0 {

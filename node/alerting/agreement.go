@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"vedetta/node/agreement"
@@ -61,17 +62,30 @@ func (a Applied) Propose(ctx context.Context, body decision.Body) (Result, error
 	if err != nil {
 		return Result{}, err
 	}
-	var out Result
-	if r.Refusal != nil {
-		out = Result{Refused: Refusal(r.Refusal.Reason), Entry: r.Refusal.Entry, CopyOf: r.Refusal.CopyOf}
-	}
-	for _, c := range r.Claims {
-		out.Claims = append(out.Claims, c.Attempt)
+	out := answer(r.Refusal, r.Claims)
+	if d, ok := body.(decision.DecideShards); ok {
+		out.Shards = make([]Result, len(d.Decides))
+		for _, s := range r.Shards {
+			if s.At < 0 || s.At >= len(out.Shards) {
+				return Result{}, fmt.Errorf("answer for decision %d of %d", s.At, len(out.Shards))
+			}
+			out.Shards[s.At] = answer(s.Refusal, s.Claims)
+		}
 	}
 	for _, o := range r.Outcomes {
 		out.Outcomes = append(out.Outcomes, Refusal(o.Reason))
 	}
 	return out, nil
+}
+
+func answer(r *agreement.Refusal, claims []agreement.Claimed) (out Result) {
+	if r != nil {
+		out = Result{Refused: Refusal(r.Reason), Entry: r.Entry, CopyOf: r.CopyOf}
+	}
+	for _, c := range claims {
+		out.Claims = append(out.Claims, c.Attempt)
+	}
+	return out
 }
 
 // Stored is Journal over cluster/journal and cluster/replica.

@@ -124,38 +124,42 @@ func (f *Follower) firstReadable(o mesh.Origin, from, mark uint64) uint64 {
 	return from + uint64(n)
 }
 
-// take notes one decision. false: its key isn't applied here yet.
+// take notes one record's decisions. false: its key isn't applied here yet.
 func (f *Follower) take(r mesh.Record) (done bool, err error) {
-	rec, done, err := f.openDecision(r)
-	if done && err == nil && rec.Verdict != nil && rec.Part == 0 {
-		f.copies.NoteVerdict(*rec.Verdict)
+	list, done, err := f.openDecision(r)
+	for _, d := range list {
+		if d.Verdict != nil && d.Part == 0 {
+			f.copies.NoteVerdict(*d.Verdict)
+		}
 	}
 	return done, err
 }
 
-// openDecision opens a record of the agreement's origin. done with an empty
-// record: its key is destroyed. Not done: the key isn't applied here yet.
-func (f *Follower) openDecision(r mesh.Record) (rec decision.Record, done bool, err error) {
+// openDecision opens a record of the agreement's origin. done without any: its
+// key is destroyed. Not done: the key isn't applied here yet.
+func (f *Follower) openDecision(r mesh.Record) (list []decision.Record, done bool, err error) {
 	id, err := seal.IDOf(r.Sealed)
 	if err != nil {
-		return rec, true, err
+		return nil, true, err
 	}
 	k, _, state := f.agreement.Key(id)
 	switch state {
 	case KeyDestroyed:
-		return rec, true, nil
+		return nil, true, nil
 	case KeyUnknown:
 		if o, number := f.agreement.Decided(); o == r.Origin && number < r.Number {
-			return rec, false, nil // caught up ahead of what is applied
+			return nil, false, nil // caught up ahead of what is applied
 		}
-		return rec, true, nil // this node has applied it: the key is gone since
+		return nil, true, nil // this node has applied it: the key is gone since
 	}
 	plain, err := f.records.of(k, r.Origin).Open(r.Header, r.Sealed)
 	if err != nil {
-		return rec, true, err
+		return nil, true, err
 	}
-	rec, err = decision.DecodeRecord(plain)
-	return rec, true, err
+	if list, err = decision.DecodeRecords(plain); err != nil {
+		return nil, true, err
+	}
+	return list, true, nil
 }
 
 // whole tells whether all decisions up to a number are in the index, and in
@@ -182,12 +186,12 @@ func (f *Follower) verdict(number uint64) (decision.Verdict, error) {
 	if len(records) == 0 {
 		return decision.Verdict{}, fmt.Errorf("decision %s.%d is not in this node's journal yet", o, number)
 	}
-	rec, done, err := f.openDecision(records[0])
+	list, done, err := f.openDecision(records[0])
 	switch {
 	case err != nil:
 		return decision.Verdict{}, err
-	case !done || rec.Verdict == nil:
+	case !done || len(list) != 1 || list[0].Verdict == nil: // what is planned stands alone
 		return decision.Verdict{}, fmt.Errorf("decision %s.%d: want a verdict that can be opened", o, number)
 	}
-	return *rec.Verdict, nil
+	return *list[0].Verdict, nil
 }

@@ -23,7 +23,7 @@ type Config struct {
 	Self         mesh.Origin   // this process: node and incarnation; required
 	Retention    time.Duration // how long copies are remembered; 8 days: journal.retention_days and one
 	BatchEntries int           // of one proposal; 256
-	InFlight     int           // proposals at once; 32
+	InFlight     int           // proposals at once, each of all shards that wait; 4
 	Pace         time.Duration // between proposals of one shard while entries keep coming: one that rests is decided at once; 100 ms
 	LazyMove     time.Duration // after which cursors without entries are moved; 1 s
 	DueEvery     time.Duration // between looks at what is due; 200 ms
@@ -34,7 +34,7 @@ type Config struct {
 
 // lazyInFlight is how many proposals that only move cursors are under way at
 // once; they never stand in the way of entries.
-const lazyInFlight = 8
+const lazyInFlight = 2
 
 func (c *Config) defaults() error {
 	if c.Self.IsZero() {
@@ -42,7 +42,7 @@ func (c *Config) defaults() error {
 	}
 	setDefault(&c.Retention, 8*24*time.Hour)
 	setDefault(&c.BatchEntries, 256)
-	setDefault(&c.InFlight, 32)
+	setDefault(&c.InFlight, 4)
 	setDefault(&c.Pace, 100*time.Millisecond)
 	setDefault(&c.LazyMove, time.Second)
 	setDefault(&c.DueEvery, 200*time.Millisecond)
@@ -74,7 +74,9 @@ type Follower struct {
 	shards   [identity.Shards]*shard
 	inFlight chan struct{} // semaphore of proposals with entries
 	lazily   chan struct{} // semaphore of those that only move cursors
-	space    chan struct{} // capacity 1: a worker took entries from its queue
+
+	together, lazyTogether *together
+	space                  chan struct{} // capacity 1: a worker took entries from its queue
 
 	mu        sync.Mutex
 	fed       map[mesh.Origin]uint64 // decisions taken into copies without a gap, by agreement origin
@@ -98,9 +100,10 @@ func New(cfg Config, j Journal, a Agreement, r *rosters.Roster, s Sender, decode
 		decode = Events
 	}
 	f := &Follower{cfg: cfg, log: e.Log, journal: j, agreement: a, roster: r, sender: s, decode: decode,
-		copies:    NewCopies(),
-		inFlight:  make(chan struct{}, cfg.InFlight),
-		lazily:    make(chan struct{}, lazyInFlight),
+		copies:   NewCopies(),
+		inFlight: make(chan struct{}, cfg.InFlight),
+		lazily:   make(chan struct{}, lazyInFlight),
+		together: newTogether(), lazyTogether: newTogether(),
 		space:     make(chan struct{}, 1),
 		fed:       make(map[mesh.Origin]uint64),
 		abandoned: make(map[string]struct{}),

@@ -179,7 +179,7 @@ func TestRule15_changed_roster_is_planned_again(t *testing.T) {
 		time.Sleep(time.Second)
 		changed := false
 		w.fails(func(b decision.Body) (error, error) {
-			if d, ok := b.(decision.Decide); ok && len(d.Entries) > 0 && !changed {
+			if len(entriesOf(b)) > 0 && !changed {
 				changed = true
 				_, err := w.raft.apply(w.documented(2, everything(step("bob", "email", 0, 0))))
 				return err, nil
@@ -258,7 +258,7 @@ func TestRule18_old_epoch_is_refused(t *testing.T) {
 		w.assign(w.self)
 		time.Sleep(time.Second)
 		w.fails(func(b decision.Body) (error, error) {
-			if d, ok := b.(decision.Decide); ok && len(d.Entries) > 0 {
+			if len(entriesOf(b)) > 0 {
 				w.raft.fail = nil
 				_, err := w.raft.apply(decision.Assign{Shards: []decision.Assignment{{Shard: identity.Shard(panelID), Holder: origin("roubaix", 1)}}})
 				return err, nil // the shard has gone just before
@@ -280,9 +280,8 @@ func TestRule19_proposals_of_unknown_end(t *testing.T) {
 				time.Sleep(time.Second)
 				times := 0
 				w.fails(func(b decision.Body) (before, after error) {
-					d, decides := b.(decision.Decide)
 					_, claims := b.(decision.Claim)
-					if (decides && len(d.Entries) > 0 || claims) && times < 4 {
+					if (len(entriesOf(b)) > 0 || claims) && times < 4 {
 						times++
 						if applied {
 							return nil, errors.New("answer lost")
@@ -497,7 +496,7 @@ func TestRule18_an_abandoned_claim_is_withdrawn_without_the_shard(t *testing.T) 
 		w.assign(w.self)
 		time.Sleep(time.Second)
 		w.fails(func(b decision.Body) (before, after error) {
-			if d, ok := b.(decision.Decide); ok && len(d.Entries) > 0 {
+			if len(entriesOf(b)) > 0 {
 				w.raft.fail = nil
 				return nil, errors.New("answer lost")
 			}

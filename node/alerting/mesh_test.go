@@ -146,7 +146,11 @@ func (l *lone) apply(body decision.Body) (agreement.Result, error) {
 	}
 	switch r := l.fsm.Apply(&raft.Log{Index: l.index, Type: raft.LogCommand, Data: b}).(type) {
 	case agreement.Result:
-		for _, c := range r.Claims {
+		claims := r.Claims
+		for _, s := range r.Shards {
+			claims = append(claims, s.Claims...)
+		}
+		for _, c := range claims {
 			if c.Attempt > 0 {
 				l.claimed = append(l.claimed, time.Now())
 			}
@@ -450,13 +454,29 @@ func (w *world) verdicts() (out []decision.Verdict) {
 		w.t.Fatal(err)
 	}
 	for _, r := range records {
-		rec, done, err := w.follower.openDecision(r)
+		list, done, err := w.follower.openDecision(r)
 		if err != nil || !done {
 			w.t.Fatalf("decision %s: %v %v", r.Position(), done, err)
 		}
-		if rec.Verdict != nil && rec.Part == 0 {
-			out = append(out, *rec.Verdict)
+		for _, rec := range list {
+			if rec.Verdict != nil && rec.Part == 0 {
+				out = append(out, *rec.Verdict)
+			}
 		}
+	}
+	return out
+}
+
+// decides are what a command decides for shards.
+func decides(b decision.Body) []decision.Decide {
+	all, _ := b.(decision.DecideShards)
+	return all.Decides
+}
+
+// entriesOf are all entries that a command decides.
+func entriesOf(b decision.Body) (out []decision.Verdict) {
+	for _, d := range decides(b) {
+		out = append(out, d.Entries...)
 	}
 	return out
 }

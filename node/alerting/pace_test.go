@@ -15,8 +15,8 @@ func TestPace(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		var sizes []int
 		w.fails(func(b decision.Body) (before, after error) { // fails nothing: it counts
-			if d, ok := b.(decision.Decide); ok && len(d.Entries) > 0 {
-				sizes = append(sizes, len(d.Entries))
+			if n := len(entriesOf(b)); n > 0 {
+				sizes = append(sizes, n)
 			}
 			return nil, nil
 		})

@@ -109,6 +109,7 @@ type Result struct {
 	CopyOf   mesh.Position // RefusedCopy: the event it repeats
 	Claims   []int         // attempts, in the order of the claims proposed; 0: not claimed
 	Outcomes []Refusal     // in the order of the outcomes proposed; Accepted: recorded
+	Shards   []Result      // of a DecideShards: in the order of its decisions
 }
 
 // Sender is package notify.

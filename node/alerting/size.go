@@ -23,7 +23,7 @@ func cutEvent(index, events, notifications int) decision.Event {
 // the end: first those that nobody is told of, then those with their plan; an
 // event in their place says so. What was sent stays whole in the journal.
 func (f *Follower) cut(v *decision.Verdict) int {
-	n := decision.Size(*v)
+	n := decision.SizeOf(v)
 	if n <= maxVerdict {
 		return n
 	}
@@ -40,7 +40,7 @@ func (f *Follower) cut(v *decision.Verdict) int {
 				v.Plan = append(v.Plan, p)
 			}
 		}
-		n = decision.Size(*v)
+		n = decision.SizeOf(v)
 		return n <= maxVerdict
 	}
 	told := 0 // events up to the last that somebody is told of
@@ -63,7 +63,7 @@ func (f *Follower) cut(v *decision.Verdict) int {
 		fits(first)
 	}
 	v.Events = append(v.Events, cutEvent(events[len(events)-1].Index+1, len(events)-len(v.Events), len(plan)-len(v.Plan)))
-	n = decision.Size(*v)
+	n = decision.SizeOf(v)
 	f.log.Error("decision cut: it doesn't fit into a command", "entry", v.Entry.String(),
 		"events", strconv.Itoa(len(v.Events))+" of "+strconv.Itoa(len(events)), "notifications", strconv.Itoa(len(v.Plan))+" of "+strconv.Itoa(len(plan)))
 	return n

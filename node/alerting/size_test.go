@@ -16,7 +16,7 @@ func TestAVerdictIsCutToFit(t *testing.T) {
 	}
 	v.Plan = []decision.Notification{{ID: "n1", Event: decision.EventID(v.Entry, 700)}}
 	f := &Follower{log: env.Quiet(1).Log}
-	if n := f.cut(&v); n > maxVerdict || n != decision.Size(v) || v.Events[len(v.Events)-1].Code != CodeCut || v.Events[len(v.Events)-1].Index != 4000 || len(v.Events) <= 700 || len(v.Plan) != 1 {
+	if n := f.cut(&v); n > maxVerdict || n != decision.SizeOf(&v) || v.Events[len(v.Events)-1].Code != CodeCut || v.Events[len(v.Events)-1].Index != 4000 || len(v.Events) <= 700 || len(v.Plan) != 1 {
 		t.Errorf("%d bytes, %d events, %d notifications; want at most %d bytes and the plan whole", n, len(v.Events), len(v.Plan), maxVerdict)
 	}
 }

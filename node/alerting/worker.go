@@ -125,7 +125,9 @@ func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time
 	if !w.f.whole(b.origin, b.number0) {
 		return true, 100 * time.Millisecond // rule 16: its copy of the decisions is not whole yet
 	}
+	w.f.together.draft()
 	cmd, done, err := w.draft(b)
+	w.f.together.drafted()
 	if len(cmd.Moves) == 0 {
 		if err != nil {
 			return true, 100 * time.Millisecond
@@ -258,27 +260,22 @@ func merge(in []decision.Verdict) []decision.Verdict {
 // propose asks the agreement, and carries out what it says.
 func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done int) (again bool, wait time.Duration) {
 	f := w.f
-	slots, urgent := f.inFlight, (<-chan struct{})(nil)
+	with, slots, urgent := f.together, f.inFlight, (<-chan struct{})(nil)
 	if len(cmd.Entries) == 0 {
-		slots, urgent = f.lazily, w.s.signal
+		with, slots, urgent = f.lazyTogether, f.lazily, w.s.signal
 	}
-	select {
-	case slots <- struct{}{}:
-	case <-urgent: // an entry came, or the lead changed: look anew
-		return true, 0
-	case <-ctx.Done():
-		return false, 0
-	}
-	defer func() { <-slots }()
 	reserved := f.claimNow(cmd.Entries)
 	ageFrom := time.Now() // before the proposal (rule 23)
-	asking, cancel := context.WithTimeout(ctx, proposalPatience)
-	defer cancel()
-	r, err := f.agreement.Propose(asking, cmd)
-	if err != nil || r.Refused != Accepted {
+	r, asked, err := with.propose(ctx, cmd, slots, urgent, func(ctx context.Context, all decision.DecideShards) (Result, error) {
+		return f.agreement.Propose(ctx, all)
+	})
+	if !asked || err != nil || r.Refused != Accepted {
 		for _, channel := range reserved {
 			f.sender.Release(channel)
 		}
+	}
+	if !asked {
+		return err == nil, 0 // an entry came, or the lead changed: look anew
 	}
 	if errors.Is(err, consensus.ErrTooLarge) {
 		return w.tooLarge(b, cmd, err)
@@ -289,6 +286,7 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 		f.abandon(cmd.Entries)
 		f.log.Warn("decision of unknown end", "shard", b.fence.Shard, "entries", len(cmd.Entries), "err", err)
 		w.s.restart(b.fence)
+		w.s.wake() // what urgent told may be forgotten
 		return false, 0
 	}
 	if r.Refused != Accepted {

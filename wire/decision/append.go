@@ -100,41 +100,6 @@ func appendNotification(b []byte, n *Notification) []byte {
 	return append(b, '}')
 }
 
-// appendDecide is json.Marshal of a Decide whose texts JSON's escapes leave alone.
-func appendDecide(b []byte, d *Decide) []byte {
-	b = strconv.AppendInt(append(b, `{"shard":`...), int64(d.Shard), 10)
-	b = strconv.AppendUint(append(b, `,"epoch":`...), d.Epoch, 10)
-	b = appendOrigin(append(b, `,"holder":`...), d.Holder)
-	b = strconv.AppendUint(append(b, `,"roster":`...), d.RosterIndex, 10)
-	b = append(b, `,"moves":`...)
-	if d.Moves == nil {
-		b = append(b, `null`...)
-	} else if len(d.Moves) == 0 {
-		b = append(b, `[]`...)
-	} else {
-		for i, m := range d.Moves {
-			b = append(append(b, separator(i)), `{"origin":`...)
-			b = appendOrigin(b, m.Origin)
-			b = strconv.AppendUint(append(b, `,"from":`...), m.From, 10)
-			b = strconv.AppendUint(append(b, `,"to":`...), m.To, 10)
-			b = append(b, '}')
-		}
-		b = append(b, ']')
-	}
-	b = append(b, `,"entries":`...)
-	if d.Entries == nil {
-		b = append(b, `null`...)
-	} else if len(d.Entries) == 0 {
-		b = append(b, `[]`...)
-	} else {
-		for i := range d.Entries {
-			b = appendVerdict(append(b, separator(i)), &d.Entries[i])
-		}
-		b = append(b, ']')
-	}
-	return append(b, '}')
-}
-
 // separator opens a list, or goes on with it.
 func separator(i int) byte {
 	if i == 0 {
@@ -154,14 +119,6 @@ func appendPosition(b []byte, p mesh.Position) []byte {
 	b = append(b, '"')
 	if !p.IsZero() {
 		b = p.AppendString(b)
-	}
-	return append(b, '"')
-}
-
-func appendOrigin(b []byte, o mesh.Origin) []byte {
-	b = append(b, '"')
-	if !o.IsZero() {
-		b = o.AppendString(b)
 	}
 	return append(b, '"')
 }

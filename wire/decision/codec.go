@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"unicode/utf8"
 )
 
-// Version of the forms that this program writes, and the highest it reads.
-const Version = 1
+// Version of the forms in JSON, CommandVersion the highest of a command: in
+// version 2 its body is binary.
+const (
+	Version        = 1
+	CommandVersion = 2
+)
 
 // MaxCommandBytes bounds one command, envelope included.
 const MaxCommandBytes = 4 << 20
@@ -63,7 +66,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // EncodeCommand makes the bytes of a command. It fails only when the command is
 // longer than MaxCommandBytes.
 func EncodeCommand(id ProposalID, firstMs int64, body Body) ([]byte, error) {
-	text, err := encodeBody(body)
+	version, text, err := encodeBody(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode command %d: %w", body.Kind(), err)
 	}
@@ -71,7 +74,7 @@ func EncodeCommand(id ProposalID, firstMs int64, body Body) ([]byte, error) {
 		return nil, fmt.Errorf("encode command %d: %d bytes, want at most %d: %w", body.Kind(), n, MaxCommandBytes, ErrForm)
 	}
 	b := make([]byte, 0, headBytes+len(text)+crcBytes)
-	b = append(b, Version, byte(body.Kind()))
+	b = append(b, version, byte(body.Kind()))
 	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(firstMs))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
@@ -79,42 +82,12 @@ func EncodeCommand(id ProposalID, firstMs int64, body Body) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
 
-func encodeBody(body Body) ([]byte, error) {
-	if d, ok := body.(Decide); ok {
-		b := appendDecide(make([]byte, 0, 512*(1+len(d.Entries))), &d)
-		if plain(b) {
-			return b, nil
-		}
+func encodeBody(body Body) (version byte, text []byte, err error) {
+	if d, ok := body.(DecideShards); ok {
+		return CommandVersion, d.append(), nil
 	}
-	return json.Marshal(body)
-}
-
-// Size is the length of a verdict within a command.
-func Size(v Verdict) int {
-	b := appendVerdict(make([]byte, 0, 512+256*len(v.Plan)), &v)
-	if plain(b) {
-		return len(b)
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0 // the proposal will say so
-	}
-	return len(b)
-}
-
-// plain tells whether JSON's escapes and the canonical ones leave b alone alike.
-func plain(b []byte) bool {
-	for i, c := range b {
-		switch c {
-		case '<', '>', '&', '\\':
-			return false
-		case 0xE2, 0xEF: // of U+2028, U+2029 and U+FFFD
-			if r, _ := utf8.DecodeRune(b[i:]); r == 0x2028 || r == 0x2029 || r == utf8.RuneError {
-				return false
-			}
-		}
-	}
-	return true
+	text, err = json.Marshal(body)
+	return Version, text, err
 }
 
 // DecodeCommand reads one whole command. A leader decodes what others hand it
@@ -122,10 +95,10 @@ func plain(b []byte) bool {
 // node that meets it (rule 4).
 func DecodeCommand(b []byte) (Command, error) {
 	var c Command
-	if len(b) > 0 && b[0] > Version {
-		return c, fmt.Errorf("command of version %d, want at most %d: %w", b[0], Version, ErrVersion)
+	if len(b) > 0 && b[0] > CommandVersion {
+		return c, fmt.Errorf("command of version %d, want at most %d: %w", b[0], CommandVersion, ErrVersion)
 	}
-	if len(b) < headBytes+crcBytes || len(b) > MaxCommandBytes || b[0] != Version {
+	if len(b) < headBytes+crcBytes || len(b) > MaxCommandBytes || b[0] < Version {
 		return c, fmt.Errorf("command of %d bytes: %w", len(b), ErrForm)
 	}
 	n := int(binary.BigEndian.Uint32(b[26:]))
@@ -135,7 +108,7 @@ func DecodeCommand(b []byte) (Command, error) {
 	if crc32.Checksum(b[:headBytes+n], castagnoli) != binary.BigEndian.Uint32(b[headBytes+n:]) {
 		return c, fmt.Errorf("command: CRC differs: %w", ErrForm)
 	}
-	body, err := decodeBody(Kind(b[1]), b[headBytes:headBytes+n])
+	body, err := decodeBody(b[0], Kind(b[1]), b[headBytes:headBytes+n])
 	if err != nil {
 		return c, fmt.Errorf("command of kind %d: %w", b[1], err)
 	}
@@ -145,8 +118,13 @@ func DecodeCommand(b []byte) (Command, error) {
 	return c, nil
 }
 
-func decodeBody(k Kind, b []byte) (Body, error) {
+func decodeBody(version byte, k Kind, b []byte) (Body, error) {
+	if (version == CommandVersion) != (k == KindDecideShards) {
+		return nil, fmt.Errorf("kind in version %d: %w", version, ErrForm)
+	}
 	switch k {
+	case KindDecideShards:
+		return readDecideShards(b)
 	case KindFound:
 		return decodeAs[Found](b)
 	case KindTick:
@@ -154,9 +132,6 @@ func decodeBody(k Kind, b []byte) (Body, error) {
 	case KindAssign:
 		return decodeAs[Assign](b)
 	case KindDecide:
-		if d, ok := parseDecide(b); ok {
-			return d, nil
-		}
 		return decodeAs[Decide](b)
 	case KindClaim:
 		return decodeAs[Claim](b)
@@ -212,8 +187,8 @@ func EncodeRecord(r Record) []byte {
 	return appendCanonical(nil, r)
 }
 
-// DecodeRecord reads what EncodeRecord made.
-func DecodeRecord(b []byte) (Record, error) {
+// decodeRecord reads what EncodeRecord made.
+func decodeRecord(b []byte) (Record, error) {
 	if r, ok := parseVerdictRecord(b); ok {
 		return r, nil
 	}

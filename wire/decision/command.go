@@ -9,7 +9,7 @@ import (
 // Kind names a command. Numbers are never used again.
 type Kind byte
 
-// Commands of version 1.
+// Commands, of version 1 but for the last.
 const (
 	KindFound       Kind = 1  // Found
 	KindTick        Kind = 2  // Tick
@@ -24,6 +24,8 @@ const (
 	KindConfirm     Kind = 11 // Confirm
 	KindAdmit       Kind = 12 // Admit
 	KindSupervise   Kind = 14 // Supervise
+
+	KindDecideShards Kind = 15 // DecideShards, version 2
 )
 
 // Body is one of the command structs below.
@@ -67,7 +69,8 @@ type Fence struct {
 }
 
 // Decide moves one shard's cursors and records the whole plan of every entry
-// passed (rule 14). It is accepted or refused as a whole.
+// passed (rule 14). It is accepted or refused as a whole. As a command by itself
+// it is read where an earlier program wrote it, and gives that program's records.
 type Decide struct {
 	Fence
 	RosterIndex uint64    `json:"roster"` // agreement index of the roster the plans were made with (rule 15)

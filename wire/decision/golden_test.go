@@ -64,6 +64,9 @@ var commands = []Body{
 	Admit{Member: Member{Node: "arezzo", Disk: "d2", Site: "arezzo"}},
 	Supervise{Fence: fence, RosterIndex: 12, Panels: []Silence{{Customer: "c1", Panel: "p1", From: SilentAlternative, To: SilentAlternative | SilentPrimary | SilentAll,
 		Events: fullVerdict().Events, Plan: fullVerdict().Plan}}},
+	DecideShards{Decides: []Decide{
+		{Fence: fence, RosterIndex: 12, Moves: []Move{{Origin: node, From: 40, To: 41}}, Entries: []Verdict{fullVerdict()}},
+		{Fence: Fence{Shard: 6, Epoch: 7, Holder: node}, RosterIndex: 12, Moves: []Move{{Origin: node, From: 40, To: 42}}, Entries: []Verdict{*plainVerdicts()[0]}}}},
 }
 
 func records() []Record {
@@ -120,12 +123,12 @@ func TestRule04_RecordsKeepTheirForm(t *testing.T) {
 	for _, r := range records() {
 		b := EncodeRecord(r)
 		fmt.Fprintf(&text, "%s\n", b)
-		got, err := DecodeRecord(b)
+		got, err := DecodeRecords(b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Version = Version
-		if !reflect.DeepEqual(got, r) {
+		if !reflect.DeepEqual(got, []Record{r}) {
 			t.Fatalf("came back as %+v, want %+v", got, r)
 		}
 	}
@@ -170,12 +173,12 @@ func TestRule04_HigherVersionsAndDamageAreTold(t *testing.T) {
 	if _, err := DecodeCommand(b[:len(b)-1]); !errors.Is(err, ErrForm) {
 		t.Fatalf("cut: %v", err)
 	}
-	if _, err := DecodeRecord([]byte(`{"v":2,"clock":1,"novel":{}}`)); !errors.Is(err, ErrVersion) {
+	if _, err := DecodeRecords([]byte(`{"v":2,"clock":1,"novel":{}}`)); !errors.Is(err, ErrVersion) {
 		t.Fatalf("record above the version: %v", err)
 	}
 	for _, s := range []string{`{"v":1,"clock":1}`, `{"v":1,"clock":1,"novel":1,"destroyed":{}}`, `{"v":1,"clock":1,"destroyed":{}} `,
 		`{"v":1,"clock":1,"destroyed":{},"claimed":{}}`, `{"v":0,"clock":1,"destroyed":{}}`, `nothing`} {
-		_, err := DecodeRecord([]byte(s))
+		_, err := DecodeRecords([]byte(s))
 		if strings.HasSuffix(s, " ") != (err == nil) { // space behind is no value
 			t.Fatalf("%s: %v", s, err)
 		}
@@ -232,23 +235,38 @@ func FuzzDecodeCommand(f *testing.F) {
 	})
 }
 
-// What decodes has one canonical form, which decodes to the same again.
-func FuzzDecodeRecord(f *testing.F) {
+// What decodes has one form, which decodes to the same again.
+func FuzzDecodeRecords(f *testing.F) {
 	for _, r := range records() {
 		f.Add(EncodeRecord(r))
 	}
+	f.Add(EncodeRun(1795474800000, "c1", plainVerdicts()))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := DecodeRecord(b)
+		list, err := DecodeRecords(b)
 		if err != nil {
 			return
 		}
-		canonical := EncodeRecord(r)
-		again, err := DecodeRecord(canonical)
+		canonical := encodeAgain(list)
+		again, err := DecodeRecords(canonical)
 		if err != nil {
-			t.Fatalf("%s: %v", canonical, err)
+			t.Fatalf("%q: %v", canonical, err)
 		}
-		if !bytes.Equal(EncodeRecord(again), canonical) {
-			t.Fatalf("%s is not stable", canonical)
+		if !bytes.Equal(encodeAgain(again), canonical) {
+			t.Fatalf("%q is not stable", canonical)
+		}
+		if list[0].Version == RunVersion && !reflect.DeepEqual(again, list) {
+			t.Fatalf("%+v came back as %+v", list, again)
 		}
 	})
+}
+
+func encodeAgain(list []Record) []byte {
+	if list[0].Version != RunVersion {
+		return EncodeRecord(list[0])
+	}
+	verdicts := make([]*Verdict, len(list))
+	for i := range list {
+		verdicts[i] = list[i].Verdict
+	}
+	return EncodeRun(list[0].ClockMs, list[0].Customer, verdicts)
 }

@@ -8,41 +8,6 @@ import "vedetta/wire/fields"
 // parser is fields.Reader with the parts of a verdict.
 type parser struct{ fields.Reader }
 
-// parseDecide reads the body of a Decide; false: ask strict.
-func parseDecide(b []byte) (d Decide, ok bool) {
-	p := parser{fields.Read(b)}
-	p.Want(`{"shard":`)
-	shard := p.Number()
-	p.Fail(shard < 0 || shard > 255)
-	d.Shard = byte(shard)
-	p.Want(`,"epoch":`)
-	d.Epoch = p.Natural()
-	p.Want(`,"holder":`)
-	d.Holder = p.Origin()
-	p.Want(`,"roster":`)
-	d.RosterIndex = p.Natural()
-	p.Want(`,"moves":`)
-	for p.Next(len(d.Moves)) {
-		var m Move
-		p.Want(`{"origin":`)
-		m.Origin = p.Origin()
-		p.Want(`,"from":`)
-		m.From = p.Natural()
-		p.Want(`,"to":`)
-		m.To = p.Natural()
-		p.Want(`}`)
-		d.Moves = append(d.Moves, m)
-	}
-	p.Want(`,"entries":`)
-	for p.Next(len(d.Entries)) {
-		d.Entries = append(d.Entries, Verdict{})
-		p.verdict(&d.Entries[len(d.Entries)-1])
-	}
-	p.Want(`}`)
-	// An empty list and none are told apart by strict only.
-	return d, p.Good() && len(d.Moves) > 0 && len(d.Entries) > 0
-}
-
 // parseVerdictRecord reads a record with a verdict; false: ask strict.
 func parseVerdictRecord(b []byte) (r Record, ok bool) {
 	p := parser{fields.Read(b)}
