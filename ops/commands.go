@@ -23,6 +23,7 @@ import (
 	"vedetta/ops/local"
 	"vedetta/ops/panel"
 	"vedetta/ops/panel/conform"
+	"vedetta/ops/panel/fleet"
 	"vedetta/ops/pki"
 	"vedetta/ops/reconcile"
 	"vedetta/wire/push"
@@ -52,6 +53,7 @@ type cli struct {
 	} `cmd:"" name:"pki" help:"Certificates and keys."`
 	Panel struct {
 		Send    sendCommand    `cmd:"" help:"Be a panel: send messages and print what comes back."`
+		Load    loadCommand    `cmd:"" help:"Be many panels at a rate, with faults, and say in figures what came of it."`
 		Conform conformCommand `cmd:"" help:"Ask a receiver, clause by clause, what the standard demands of it."`
 	} `cmd:"" help:"Panels."`
 	DC09 struct {
@@ -147,6 +149,15 @@ type sendCommand struct {
 
 func (c *sendCommand) Run(w *world) error {
 	w.code = panel.Send(w.ctx, c.Options, w.out)
+	return nil
+}
+
+type loadCommand struct {
+	fleet.Options
+}
+
+func (c *loadCommand) Run(w *world) error {
+	w.code = fleet.Command(w.ctx, c.Options, w.out, w.errOut)
 	return nil
 }
 

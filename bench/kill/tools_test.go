@@ -1,18 +1,21 @@
 package kill
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"vedetta/bench/meshtest"
 	"vedetta/ops/panel/conform"
+	"vedetta/ops/panel/fleet"
 )
 
 // TestReceiverConforms holds a real node against every clause, over TCP and UDP,
-// plain and encrypted.
+// plain and encrypted, and then bears faults of the way at it.
 func TestReceiverConforms(t *testing.T) {
 	long(t)
 	m := meshtest.Start(t, bin)
@@ -33,5 +36,11 @@ func TestReceiverConforms(t *testing.T) {
 		if x.Verdict != conform.Pass {
 			t.Errorf("%s %s: %s", x.Verdict, x.ID, x.Why)
 		}
+	}
+	var told bytes.Buffer
+	o := fleet.Options{To: addresses(m, 0), Panels: 30, Rate: "60/s", Duration: 3 * time.Second, Profile: "mixed", Fault: "mixed", Share: .5, Prefix: "0",
+		Account: []string{m.Demo.Account}, Key: "hex:" + m.Demo.Key, Timeout: 5 * time.Second}
+	if code := fleet.Command(t.Context(), o, &told, &told); code != fleet.ExitDone {
+		t.Errorf("load: exit %d\n%s", code, &told)
 	}
 }

@@ -34,8 +34,13 @@ type Config struct {
 	Receiver string // digits after R, left out when empty
 	Key      []byte // AES key, empty: plain
 	Via      Transport
+	From     net.Addr      // local address, nil: the system's choice
 	Timeout  time.Duration // silence at one address, 5 s when zero
-	Now      func() time.Time
+
+	// Write is how a frame goes out, for faults of the way; nil: in one piece. Its
+	// error ends the exchange as silence.
+	Write func(net.Conn, []byte) error
+	Now   func() time.Time
 }
 
 // Panel sends to one address at a time.
@@ -169,7 +174,11 @@ func (p *Panel) exchange(ctx context.Context, to string, frame []byte) ([]byte, 
 	conn := p.conn // Close forgets it, and the function may run after that
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
-	if _, err := p.conn.Write(frame); err != nil {
+	if p.cfg.Write != nil {
+		if err := p.cfg.Write(p.conn, frame); err != nil {
+			return nil, err
+		}
+	} else if _, err := p.conn.Write(frame); err != nil {
 		return nil, err
 	}
 	if p.cfg.Via.UDP {
@@ -184,7 +193,7 @@ func (p *Panel) dial(ctx context.Context, to string) error {
 	if err := p.Close(); err != nil {
 		return err
 	}
-	conn, err := p.cfg.Via.Dial(ctx, to, p.secure, p.cfg.Timeout, nil)
+	conn, err := p.cfg.Via.Dial(ctx, to, p.secure, p.cfg.Timeout, p.cfg.From)
 	if err != nil {
 		return err
 	}
