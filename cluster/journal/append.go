@@ -23,7 +23,9 @@ type item struct {
 	parks   bool          // decisions: what is above a gap waits
 
 	done  func(error) // made elsewhere; may be nil
-	reply chan error  // own record
+	reply chan error  // own record that is waited for
+
+	posted bool // own record that nobody waits for here
 }
 
 const (
@@ -32,7 +34,7 @@ const (
 	stateFailed
 )
 
-func (it *item) own() bool { return it.reply != nil }
+func (it *item) own() bool { return it.posted || it.reply != nil }
 
 func (it *item) ready() bool { return !it.own() || it.state.Load() != stateSealing }
 
@@ -40,6 +42,7 @@ func (it *item) count() int { return max(1, len(it.records)) }
 
 func (it *item) finish(err error) {
 	switch {
+	case it.posted:
 	case it.own():
 		it.reply <- err // has room for the only answer
 	case it.done != nil:
@@ -180,6 +183,19 @@ func (j *Journal) Append(ctx context.Context, kind mesh.Kind, shard byte, id mes
 	case <-ctx.Done():
 		return pos, fmt.Errorf("append %s, not known to be flushed: %w", pos, context.Cause(ctx))
 	}
+}
+
+// Post is Append for a caller that waits elsewhere until the record is durable,
+// as package replica tells: it returns the place at once. The record is on its
+// way and becomes flushed, or the journal ends.
+func (j *Journal) Post(kind mesh.Kind, shard byte, id mesh.Identity, seal func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
+	it := &item{posted: true, header: mesh.Header{Kind: kind, Shard: shard, Identity: id}}
+	if err := j.queue.numberOwn(it, time.Now()); err != nil {
+		return mesh.Position{}, fmt.Errorf("post: %w", j.orDead(err))
+	}
+	pos := it.header.Position() // the writer may have it as soon as it is sealed
+	j.seal(it, seal)
+	return pos, nil
 }
 
 // seal leaves the item sealed or failed, also when the callback panics.

@@ -336,3 +336,48 @@ func TestFlippedBitIsFoundOnReading(t *testing.T) {
 		t.Fatalf("verify: %v, %q", err, r.Faults)
 	}
 }
+
+// What is posted is flushed in its order among what is appended, and the place is
+// known before.
+func TestPostedIsFlushed(t *testing.T) {
+	j := open(t, create(t))
+	o := begin(t, j, "arezzo")
+	for want := uint64(1); want <= 3; want++ {
+		pos, err := j.Post(mesh.KindMessage, 5, mesh.Identity{1}, sealed("posted"))
+		if err != nil || pos != (mesh.Position{Origin: o, Number: want}) {
+			t.Fatalf("posted at %s, %v, want number %d", pos, err, want)
+		}
+	}
+	wantMark(t, j, o, 0)
+	stop := run(t, j)
+	if pos := appendText(t, j, "appended"); pos.Number != 4 {
+		t.Fatalf("appended at %s, want number 4", pos)
+	}
+	wantMark(t, j, o, 4)
+	records, err := j.Read(o, 1, 4, 1<<20)
+	if err != nil || len(records) != 4 || string(records[2].Sealed) != "posted" || records[2].Shard != 5 || string(records[3].Sealed) != "appended" {
+		t.Fatalf("read %d records, %v", len(records), err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Post(mesh.KindMessage, 0, mesh.Identity{}, sealed("x")); !errors.Is(err, ErrStopped) {
+		t.Fatalf("posted to a stopped journal: %v, want %v", err, ErrStopped)
+	}
+}
+
+// A posted record that can't be sealed ends the incarnation as an appended one does.
+func TestRule01_FailedSealOfAPostEndsTheIncarnation(t *testing.T) {
+	j := open(t, create(t))
+	o := begin(t, j, "arezzo")
+	stop := run(t, j)
+	appendText(t, j, "good")
+	if pos, err := j.Post(mesh.KindMessage, 0, mesh.Identity{}, func(mesh.Header) ([]byte, error) { return nil, errors.New("no key") }); err != nil || pos.Number != 2 {
+		t.Fatalf("posted at %s, %v, want number 2", pos, err)
+	}
+	<-j.dead
+	if err := stop(); err == nil {
+		t.Fatal("Run returned nil, want a fatal error")
+	}
+	wantMark(t, j, o, 1)
+}

@@ -117,7 +117,7 @@ func write(t testing.TB, m *member, content []byte) {
 	defer cancel()
 	pos, err := m.journal.Append(ctx, mesh.KindMessage, 1, mesh.Identity{}, func(mesh.Header) ([]byte, error) { return content, nil })
 	if err == nil {
-		err = m.replica.WaitDurable(ctx, pos)
+		err = m.replica.WaitDurable(ctx, pos, 0)
 	}
 	if err != nil {
 		t.Error(err)
@@ -147,7 +147,7 @@ func TestRule05_OverRealLinks(t *testing.T) {
 			if err := m.journal.WaitMark(ctx, o, 400); err != nil {
 				t.Error(err)
 			}
-			if err := m.replica.WaitDurable(ctx, mesh.Position{Origin: o, Number: 400}); err != nil {
+			if err := m.replica.WaitDurable(ctx, mesh.Position{Origin: o, Number: 400}, 0); err != nil {
 				t.Error(err)
 			}
 		}

@@ -23,6 +23,7 @@ type Replica struct {
 	metrics  metrics
 	raft     func() (term, index uint64) // set before Run; may be nil
 	announce <-chan struct{}             // set before Run; may be nil: at once
+	waiters  sync.Pool                   // of *waiter
 
 	mu             sync.Mutex // guards the group below; never held while waiting
 	quorum         *Quorum
@@ -65,7 +66,7 @@ func New(cfg Config, j *journal.Journal, l Link, e env.Env) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: cfg.withDefaults(), env: e, journal: j, link: l,
-		quorum: NewQuorum(), waiting: lines{}, waitingAll: lines{}, durableChanged: make(chan struct{}),
+		quorum: NewQuorum(), waiting: lines{}, waitingAll: lines{}, waiters: sync.Pool{New: newWaiter}, durableChanged: make(chan struct{}),
 		peers: map[string]*peer{}, quarantined: map[mesh.Origin]string{},
 		ahead: map[mesh.Origin]bool{}, hurry: map[mesh.Origin]bool{},
 		intakes: map[mesh.Origin]*intake{}, look: make(chan struct{}, 1),

@@ -44,27 +44,27 @@ func TestRule08_AllMeansAllConfiguredSites(t *testing.T) {
 		defer func() { a.stop(); b.stop(); c.stop(); n.wg.Wait() }()
 		n.connect("arezzo", "limburg")
 		pos := a.append(t.Context(), "two sites have it")
-		if err := a.replica.WaitDurable(within(t, time.Second), pos); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), pos, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := a.replica.WaitAll(within(t, 5*time.Second), pos); !errors.Is(err, context.DeadlineExceeded) {
+		if err := a.replica.WaitAll(within(t, 5*time.Second), pos, 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("wait for all with one site away: %v, want that it is cut", err)
 		}
 		done := make(chan error, 1)
-		go func() { done <- a.replica.WaitAll(within(t, 10*time.Second), pos) }()
+		go func() { done <- a.replica.WaitAll(within(t, 10*time.Second), pos, 0) }()
 		synctest.Wait()
 		n.connect("arezzo", "roubaix")
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5 {
-			if err := a.replica.WaitAll(within(t, time.Second), a.append(t.Context(), fmt.Sprint(i))); err != nil {
+			if err := a.replica.WaitAll(within(t, time.Second), a.append(t.Context(), fmt.Sprint(i)), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
 		away := a.append(t.Context(), "a site leaves the configuration")
 		a.replica.SetMembers(nil, nil)
-		go func() { done <- a.replica.WaitAll(within(t, 5*time.Second), away) }()
+		go func() { done <- a.replica.WaitAll(within(t, 5*time.Second), away, 0) }()
 		synctest.Wait()
 		if d := a.replica.quorum.Whole(a.origin); d != 0 {
 			t.Errorf("without sites everything to %d is at all of them, want nothing", d)
@@ -83,14 +83,14 @@ func TestRule05_MarksOfAllAndDurableAtAMajority(t *testing.T) {
 		n, a, b, c := three(t)
 		defer func() { a.stop(); b.stop(); c.stop(); n.wg.Wait() }()
 		pos := a.append(t.Context(), "alone")
-		if err := a.replica.WaitDurable(within(t, 5*time.Second), pos); !errors.Is(err, context.DeadlineExceeded) {
+		if err := a.replica.WaitDurable(within(t, 5*time.Second), pos, 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("wait without peers: %v, want that it is cut", err)
 		}
 		if a.replica.Majority(time.Now()) {
 			t.Fatal("a majority is reachable without peers")
 		}
 		n.connect("arezzo", "limburg")
-		if err := a.replica.WaitDurable(within(t, time.Second), pos); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), pos, 0); err != nil {
 			t.Fatal(err)
 		}
 		if !a.replica.Majority(time.Now()) {
@@ -98,7 +98,7 @@ func TestRule05_MarksOfAllAndDurableAtAMajority(t *testing.T) {
 		}
 		begun := time.Now()
 		for i := range 20 { // live delivery: one round trip, no waiting
-			if err := a.replica.WaitDurable(within(t, time.Second), a.append(t.Context(), fmt.Sprint(i))); err != nil {
+			if err := a.replica.WaitDurable(within(t, time.Second), a.append(t.Context(), fmt.Sprint(i)), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,13 +151,13 @@ func TestRule05_DeadOriginReachesAll(t *testing.T) {
 		for i := range 700 {
 			last = a.append(t.Context(), fmt.Sprint(i))
 		}
-		if err := a.replica.WaitDurable(within(t, 5*time.Second), last); err != nil {
+		if err := a.replica.WaitDurable(within(t, 5*time.Second), last, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.stop()
 		n.connect("limburg", "roubaix")
 		for _, x := range []*node{b, c} {
-			if err := x.replica.WaitDurable(within(t, 5*time.Second), last); err != nil {
+			if err := x.replica.WaitDurable(within(t, 5*time.Second), last, 0); err != nil {
 				t.Fatalf("%s: %v", x.name, err)
 			}
 		}
@@ -174,7 +174,7 @@ func TestRule05_DurableIsComputedAgainAfterARestart(t *testing.T) {
 		n.connect("arezzo", "roubaix")
 		n.connect("limburg", "roubaix")
 		last := a.append(t.Context(), "x")
-		if err := b.replica.WaitDurable(within(t, time.Second), last); err != nil {
+		if err := b.replica.WaitDurable(within(t, time.Second), last, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.stop()
@@ -185,7 +185,7 @@ func TestRule05_DurableIsComputedAgainAfterARestart(t *testing.T) {
 			t.Fatalf("durable mark %d is known before any peer spoke", d)
 		}
 		n.connect("limburg", "roubaix")
-		if err := b.replica.WaitDurable(within(t, time.Second), last); err != nil {
+		if err := b.replica.WaitDurable(within(t, time.Second), last, 0); err != nil {
 			t.Fatal(err)
 		}
 		b.stop()
@@ -201,7 +201,7 @@ func TestRule28_EmptiedNodeIsNotCounted(t *testing.T) {
 		n, a, b, c := three(t)
 		n.connect("arezzo", "limburg")
 		first := a.append(t.Context(), "x")
-		if err := a.replica.WaitDurable(within(t, time.Second), first); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), first, 0); err != nil {
 			t.Fatal(err)
 		}
 		disk := b.journal.DiskID()
@@ -210,7 +210,7 @@ func TestRule28_EmptiedNodeIsNotCounted(t *testing.T) {
 		n.connect("arezzo", "limburg")
 		time.Sleep(time.Second)
 		second := a.append(t.Context(), "y")
-		if err := a.replica.WaitDurable(within(t, time.Second), second); err == nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), second, 0); err == nil {
 			t.Fatal("an emptied node's disk was counted for the majority")
 		}
 		if err := b.journal.WaitMark(within(t, time.Second), a.origin, 2); err != nil {
@@ -227,7 +227,7 @@ func TestRule28_EmptiedNodeIsNotCounted(t *testing.T) {
 			t.Fatalf("seen of the old disk: %v, want mark 1", seen)
 		}
 		members(a, b, c) // promoted by a committed change
-		if err := a.replica.WaitDurable(within(t, time.Second), second); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), second, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.stop()
@@ -260,7 +260,7 @@ func TestRule28_NoMarksAreToldBeforeTheQuestion(t *testing.T) {
 		n.connect("arezzo", "limburg")
 		time.Sleep(time.Second)
 		close(asked)
-		if err := a.replica.WaitDurable(within(t, time.Second), last); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), last, 0); err != nil {
 			t.Fatalf("after the question: %v", err)
 		}
 		if seen := a.journal.Seen("limburg"); len(seen) != 1 || seen[0].Marks[a.origin] != 1 {
@@ -279,7 +279,7 @@ func TestRule05_RegressedDiskIsNotCountedUntilItHasCaughtUp(t *testing.T) {
 		n, a, b, c := three(t)
 		n.connect("arezzo", "limburg")
 		last := a.append(t.Context(), "x")
-		if err := a.replica.WaitDurable(within(t, time.Second), last); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), last, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.append(t.Context(), "y") // stores what was seen of limburg
@@ -296,7 +296,7 @@ func TestRule05_RegressedDiskIsNotCountedUntilItHasCaughtUp(t *testing.T) {
 		b = start(t, n, "limburg", b.dir)
 		members(a2, b, c)
 		n.connect("arezzo", "limburg")
-		if err := a2.replica.WaitDurable(within(t, 2*time.Second), last); err != nil {
+		if err := a2.replica.WaitDurable(within(t, 2*time.Second), last, 0); err != nil {
 			t.Fatalf("refilled: %v", err)
 		}
 		if n := testutil.ToFloat64(a2.replica.metrics.regressions); n == 0 {
@@ -341,7 +341,7 @@ func TestDifferentHistoriesAreQuarantined(t *testing.T) {
 			t.Fatalf("limburg's mark is %d, want that it stays at 2", mark)
 		}
 		last := a.append(t.Context(), "alarms go on")
-		if err := a.replica.WaitDurable(within(t, time.Second), last); err != nil {
+		if err := a.replica.WaitDurable(within(t, time.Second), last, 0); err != nil {
 			t.Fatal(err)
 		}
 		a.stop()
@@ -411,7 +411,7 @@ func TestLinksThatComeAndGo(t *testing.T) {
 		}
 		for _, x := range nodes {
 			for _, y := range nodes {
-				if err := x.replica.WaitDurable(within(t, 10*time.Second), mesh.Position{Origin: y.origin, Number: 400}); err != nil {
+				if err := x.replica.WaitDurable(within(t, 10*time.Second), mesh.Position{Origin: y.origin, Number: 400}, 0); err != nil {
 					t.Errorf("%s: %v; %+v", x.name, err, x.replica.Status())
 				}
 				if err := x.journal.WaitMark(within(t, 10*time.Second), y.origin, 400); err != nil {
@@ -440,12 +440,12 @@ func TestThousandsWaitForTheirOwnNumber(t *testing.T) {
 			released.Go(func() {
 				pos := mesh.Position{Origin: a.origin, Number: uint64(1 + i)}
 				if i%10 == 0 { // gives up
-					if err := a.replica.WaitDurable(within(t, time.Millisecond), pos); err == nil {
+					if err := a.replica.WaitDurable(within(t, time.Millisecond), pos, 0); err == nil {
 						t.Errorf("%s is durable before it was written", pos)
 					}
 					return
 				}
-				if err := a.replica.WaitDurable(context.Background(), pos); err != nil {
+				if err := a.replica.WaitDurable(context.Background(), pos, 0); err != nil {
 					t.Error(err)
 				} else if a.replica.Durable(a.origin) < pos.Number {
 					t.Errorf("%s was released too early", pos)

@@ -4,15 +4,24 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"time"
 
 	"vedetta/wire/mesh"
 )
 
-// waiter waits for one number of an origin to become durable.
+// waiter waits for one number of an origin to become durable. Each alarm needs
+// one, so they are used again.
 type waiter struct {
 	number uint64
 	at     int           // place in the heap, -1 when it has left
-	done   chan struct{} // closed when durable
+	done   chan struct{} // gets one token when durable
+	timer  *time.Timer   // stopped while nobody waits
+}
+
+func newWaiter() any {
+	w := &waiter{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
 }
 
 // waiters is a heap by number, of one origin.
@@ -47,30 +56,32 @@ type lines map[mesh.Origin]*waiters
 func (l lines) release(o mesh.Origin, mark uint64) {
 	line := l[o]
 	for line != nil && len(*line) > 0 && (*line)[0].number <= mark {
-		close(heap.Pop(line).(*waiter).done)
+		heap.Pop(line).(*waiter).done <- struct{}{} // has room for the only token
 	}
 	if line != nil && len(*line) == 0 {
 		delete(l, o)
 	}
 }
 
-// WaitDurable returns nil once the place is flushed at a majority of sites.
-func (r *Replica) WaitDurable(ctx context.Context, pos mesh.Position) error {
-	return r.wait(ctx, pos, r.waiting, r.quorum.Durable)
+// WaitDurable returns nil once the place is flushed at a majority of sites. It
+// waits as long as within says, or without a limit when that is zero.
+func (r *Replica) WaitDurable(ctx context.Context, pos mesh.Position, within time.Duration) error {
+	return r.wait(ctx, pos, within, r.waiting, r.quorum.Durable)
 }
 
-// WaitAll returns nil once the place is flushed at every configured site (rule 8).
-func (r *Replica) WaitAll(ctx context.Context, pos mesh.Position) error {
-	return r.wait(ctx, pos, r.waitingAll, r.quorum.Whole)
+// WaitAll is WaitDurable for every configured site (rule 8).
+func (r *Replica) WaitAll(ctx context.Context, pos mesh.Position, within time.Duration) error {
+	return r.wait(ctx, pos, within, r.waitingAll, r.quorum.Whole)
 }
 
-func (r *Replica) wait(ctx context.Context, pos mesh.Position, waiting lines, mark func(mesh.Origin) uint64) error {
+func (r *Replica) wait(ctx context.Context, pos mesh.Position, within time.Duration, waiting lines, mark func(mesh.Origin) uint64) error {
 	r.mu.Lock()
 	if mark(pos.Origin) >= pos.Number {
 		r.mu.Unlock()
 		return nil
 	}
-	w := &waiter{number: pos.Number, done: make(chan struct{})}
+	w := r.waiters.Get().(*waiter)
+	w.number = pos.Number
 	line := waiting[pos.Origin]
 	if line == nil {
 		line = &waiters{}
@@ -78,21 +89,30 @@ func (r *Replica) wait(ctx context.Context, pos mesh.Position, waiting lines, ma
 	}
 	heap.Push(line, w)
 	r.mu.Unlock()
+	defer r.waiters.Put(w)
+	if within > 0 {
+		w.timer.Reset(within)
+		defer w.timer.Stop()
+	}
+	cause := context.DeadlineExceeded
 	select {
 	case <-w.done:
 		return nil
+	case <-w.timer.C:
 	case <-ctx.Done():
+		cause = context.Cause(ctx)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.at < 0 {
+		<-w.done
 		return nil // at the last moment
 	}
 	heap.Remove(line, w.at)
 	if len(*line) == 0 && waiting[pos.Origin] == line {
 		delete(waiting, pos.Origin)
 	}
-	return fmt.Errorf("wait until %s is durable, mark is %d: %w", pos, mark(pos.Origin), context.Cause(ctx))
+	return fmt.Errorf("wait until %s is durable, mark is %d: %w", pos, mark(pos.Origin), cause)
 }
 
 // noted releases those who wait for every site to have the origin. Needs mu.

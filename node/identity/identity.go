@@ -88,9 +88,17 @@ func (s Sender) Of(k Key, token string, sequence int, data []byte) mesh.Identity
 		[]byte(s.listener()),
 		[]byte(from),
 		[]byte(strings.ToUpper(strings.TrimPrefix(token, "*"))),
-		fmt.Appendf(nil, "%04d", sequence),
+		number(sequence),
 		data,
 	)
+}
+
+// number is at least four decimal digits.
+func number(n int) []byte {
+	if n < 0 || n > 9999 {
+		return fmt.Appendf(nil, "%04d", n)
+	}
+	return []byte{'0' + byte(n/1000), '0' + byte(n/100%10), '0' + byte(n/10%10), '0' + byte(n%10)}
 }
 
 func (s Sender) listener() string {

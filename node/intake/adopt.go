@@ -73,13 +73,11 @@ func (in *Intake) Adopt(ctx context.Context, held mesh.Position, m entry.Message
 	}
 	again := in.message(&a, m.Answer, "adopted")
 	again.OffsetMs, again.Adopted = m.OffsetMs, &entry.Adopted{Held: held, Tell: as.Tell}
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
-	defer cancel()
-	pos, ok := in.journal(ctx, again, match)
+	pos, ok := in.journal(again, match, in.post)
 	if !ok {
 		return none, "", ErrNotNow
 	}
-	if err := in.parts.Replica.WaitDurable(ctx, pos); err != nil {
+	if err := in.parts.Replica.WaitDurable(ctx, pos, in.cfg.Wait); err != nil {
 		return none, "", err // it may become durable: the next adoption is a copy of it
 	}
 	return pos, AdoptedDone, nil

@@ -32,17 +32,19 @@ type Roster interface {
 	Snapshot() *roster.Snapshot
 }
 
-// Journal stores. Append returns when the record is flushed at this site.
+// Journal stores. Append returns when the record is flushed at this site, Post
+// at once: whether it becomes durable is the replica's to tell.
 type Journal interface {
+	Post(kind mesh.Kind, shard byte, id mesh.Identity, seal func(mesh.Header) ([]byte, error)) (mesh.Position, error)
 	Append(ctx context.Context, kind mesh.Kind, shard byte, id mesh.Identity, seal func(mesh.Header) ([]byte, error)) (mesh.Position, error)
 }
 
 // Replica tells when an entry is durable at a majority of sites; its error
-// means that it is not known to be.
+// means that it is not known to be within that time.
 type Replica interface {
-	WaitDurable(ctx context.Context, pos mesh.Position) error
+	WaitDurable(ctx context.Context, pos mesh.Position, within time.Duration) error
 	// WaitAll is WaitDurable for every configured site (rule 8).
-	WaitAll(ctx context.Context, pos mesh.Position) error
+	WaitAll(ctx context.Context, pos mesh.Position, within time.Duration) error
 }
 
 // Keys gives the key of the day for what is no customer's; false while the
@@ -92,6 +94,7 @@ type Intake struct {
 	buffers sync.Pool // of *[]byte: plaintext, while its frame is answered
 
 	messages *prometheus.CounterVec
+	usual    map[dc09.Reason]prometheus.Counter // of messages: what is answered ack, most of all there is
 	seconds  prometheus.Histogram
 }
 
@@ -107,6 +110,7 @@ func New(cfg Config, parts Parts, e env.Env) *Intake {
 			Name: "vedetta_ack_seconds", Help: "From a whole frame to its acknowledgement.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 3}}),
 	}
+	in.usual = map[dc09.Reason]prometheus.Counter{reasonStored: in.messages.WithLabelValues("ack", string(reasonStored)), reasonPoll: in.messages.WithLabelValues("ack", string(reasonPoll))}
 	e.Metrics.MustRegister(in.messages, in.seconds)
 	return in
 }
@@ -118,6 +122,12 @@ type verdict struct {
 	reason dc09.Reason
 }
 
+// Reasons of what is acknowledged.
+const (
+	reasonStored dc09.Reason = "stored"
+	reasonPoll   dc09.Reason = "poll"
+)
+
 func silence(reason dc09.Reason) verdict { return verdict{label: "silence", reason: reason} }
 
 // Handle answers one frame.
@@ -127,7 +137,11 @@ func (in *Intake) Handle(ctx context.Context, f dc09.Frame, from reception.Sourc
 	defer in.buffers.Put(buf)
 	a := arrival{frame: f, from: from, now: began}
 	v := in.judge(ctx, &a, (*buf)[:0])
-	in.messages.WithLabelValues(v.label, string(v.reason)).Inc()
+	if usual := in.usual[v.reason]; usual != nil && v.label == "ack" {
+		usual.Inc()
+	} else {
+		in.messages.WithLabelValues(v.label, string(v.reason)).Inc()
+	}
 	if v.label == "ack" {
 		in.seconds.Observe(time.Since(began).Seconds())
 	}
@@ -203,7 +217,7 @@ func (in *Intake) judge(ctx context.Context, a *arrival, buf []byte) verdict {
 		if a.taken {
 			in.store(ctx, a, entry.AnswerACK, "")
 		}
-		return verdict{f.AppendACK(nil, a.key, a.clock.wall(now)), "ack", "poll"}
+		return verdict{f.AppendACK(nil, a.key, a.clock.wall(now)), "ack", reasonPoll}
 	case dc09.KindUnknown:
 		if a.set.UnknownToken == doc.TokenACK {
 			return in.acknowledge(ctx, a, dc09.ReasonUnknownToken)
@@ -234,7 +248,7 @@ func (in *Intake) acknowledge(ctx context.Context, a *arrival, reason dc09.Reaso
 		return silence(dc09.ReasonNotDurable)
 	}
 	if reason == "" {
-		reason = "stored"
+		reason = reasonStored
 	}
 	return verdict{a.frame.AppendACK(nil, a.key, a.clock.wall(time.Now())), "ack", reason}
 }

@@ -41,9 +41,15 @@ type store struct {
 	waited  []mesh.Position
 	all     []mesh.Position // waited for at all sites
 	heard   []string        // panels that supervision was told of
+	flushed int             // waited for at this site
 }
 
 func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
+	s.flushed++
+	return s.Post(kind, shard, id, fn)
+}
+
+func (s *store) Post(kind mesh.Kind, shard byte, id mesh.Identity, fn func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
 	h := mesh.Header{Kind: kind, Origin: mesh.Origin{Node: "arezzo", Incarnation: 1, Random: 2}, Number: uint64(len(s.records) + 1), Day: 20000, Shard: shard, Identity: id}
 	b, err := fn(h)
 	if err != nil {
@@ -54,18 +60,18 @@ func (s *store) Append(_ context.Context, kind mesh.Kind, shard byte, id mesh.Id
 	return r.Position(), err
 }
 
-func (s *store) WaitDurable(ctx context.Context, pos mesh.Position) error {
+func (s *store) WaitDurable(ctx context.Context, pos mesh.Position, within time.Duration) error {
 	s.waited = append(s.waited, pos)
 	if s.late {
-		<-ctx.Done()
-		return ctx.Err()
+		time.Sleep(within)
+		return context.DeadlineExceeded
 	}
 	return nil
 }
 
-func (s *store) WaitAll(ctx context.Context, pos mesh.Position) error {
+func (s *store) WaitAll(ctx context.Context, pos mesh.Position, within time.Duration) error {
 	s.all = append(s.all, pos)
-	return s.WaitDurable(ctx, pos)
+	return s.WaitDurable(ctx, pos, within)
 }
 
 func (s *store) DayKey(mesh.Day) (seal.Key, bool) { return s.day, true }
@@ -242,6 +248,10 @@ func TestFailedAppendIsSilence(t *testing.T) {
 }
 
 type failing struct{}
+
+func (failing) Post(mesh.Kind, byte, mesh.Identity, func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
+	return mesh.Position{}, errors.New("disk full")
+}
 
 func (failing) Append(context.Context, mesh.Kind, byte, mesh.Identity, func(mesh.Header) ([]byte, error)) (mesh.Position, error) {
 	return mesh.Position{}, errors.New("disk full")

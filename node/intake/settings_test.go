@@ -122,16 +122,16 @@ func TestRow17_LocalTimePanel(t *testing.T) {
 // site; both obey readiness.
 func TestRule08_LocalAndAll(t *testing.T) {
 	for ack, want := range map[string]struct {
-		waited, all int
-		token       string
-	}{doc.AckLocal: {0, 0, "ACK"}, doc.AckAll: {1, 1, ""}, doc.AckMajority: {1, 0, ""}, "": {1, 0, ""}} {
+		waited, all, flushed int
+		token                string
+	}{doc.AckLocal: {0, 0, 1, "ACK"}, doc.AckAll: {1, 1, 0, ""}, doc.AckMajority: {1, 0, 0, ""}, "": {1, 0, 0, ""}} {
 		synctest.Test(t, func(t *testing.T) {
 			st := &store{late: true}
 			in, key := one(t, st, nil, doc.Reception{Ack: ack}, "UTC")
 			f := sent{token: "SIA-DCS", account: "F1F1", blocks: "[#F1F1|NBA1]"}.frame(t, time.Now())
 			got, _, _ := answered(t, in, f, nil)
-			if got != want.token || len(st.waited) != want.waited || len(st.all) != want.all {
-				t.Errorf("%q, no other site: %q, waited %v, for all %v; want %+v", ack, got, st.waited, st.all, want)
+			if got != want.token || len(st.waited) != want.waited || len(st.all) != want.all || st.flushed != want.flushed {
+				t.Errorf("%q, no other site: %q, waited %v, for all %v, for the own disk %d times; want %+v", ack, got, st.waited, st.all, st.flushed, want)
 			}
 			if m := last(t, st, key); ack != doc.AckMajority && m.Ack != ack || ack == doc.AckMajority && m.Ack != "" {
 				t.Errorf("%q: the entry says %q", ack, m.Ack)

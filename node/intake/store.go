@@ -18,45 +18,59 @@ import (
 // error of ours: the panel repeats, and the entry becomes an event when it is
 // durable (rule 8).
 func (in *Intake) store(ctx context.Context, a *arrival, answer entry.Answer, reason dc09.Reason) bool {
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
-	defer cancel()
-	pos, ok := in.journal(ctx, in.message(a, answer, reason), a.match)
+	m := in.message(a, answer, reason)
+	if a.set.Ack == doc.AckLocal {
+		ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
+		defer cancel()
+		var ok bool
+		a.entry, ok = in.journal(m, a.match, func(shard byte, id mesh.Identity, seal sealing) (mesh.Position, error) {
+			return in.parts.Journal.Append(ctx, mesh.KindMessage, shard, id, seal)
+		})
+		return ok
+	}
+	pos, ok := in.journal(m, a.match, in.post)
 	a.entry = pos
 	switch {
 	case !ok:
 		return false
-	case a.set.Ack == doc.AckLocal:
-		return true
 	case a.set.Ack == doc.AckAll:
-		return in.parts.Replica.WaitAll(ctx, pos) == nil
+		return in.parts.Replica.WaitAll(ctx, pos, in.cfg.Wait) == nil
 	}
-	return in.parts.Replica.WaitDurable(ctx, pos) == nil
+	return in.parts.Replica.WaitDurable(ctx, pos, in.cfg.Wait) == nil
+}
+
+// sealing makes the content of the record that a header is of.
+type sealing = func(mesh.Header) ([]byte, error)
+
+// post hands a record to the journal and waits for nothing.
+func (in *Intake) post(shard byte, id mesh.Identity, seal sealing) (mesh.Position, error) {
+	return in.parts.Journal.Post(mesh.KindMessage, shard, id, seal)
 }
 
 // journal writes a message under the key of the panel's customer, or of the
 // day when it is nobody's; it is not durable at a majority yet.
-func (in *Intake) journal(ctx context.Context, m entry.Message, match roster.Match) (mesh.Position, bool) {
+func (in *Intake) journal(m entry.Message, match roster.Match, put func(byte, mesh.Identity, sealing) (mesh.Position, error)) (mesh.Position, bool) {
 	sender := identity.Sender{Listener: m.Listener, Prefix: m.Prefix, Receiver: m.Receiver, Account: m.Account}
-	var key seal.Key
-	record := func(o mesh.Origin) *seal.RecordKey { return key.For(o) }
+	var names identity.Key
+	var record func(mesh.Origin) *seal.RecordKey
 	if match.Panel != nil {
-		record = match.Customer.RecordKey
-		m.Customer, m.Panel = match.Customer.Doc.ID, match.Panel.ID
-		sender.Panel, key = match.Panel.ID, match.Key()
+		names, record = match.Customer.Identifier, match.Customer.RecordKey
+		m.Customer, m.Panel, sender.Panel = match.Customer.Doc.ID, match.Panel.ID, match.Panel.ID
 	} else {
-		var ok bool
-		if key, ok = in.parts.Keys.DayKey(mesh.DayOf(m.Received)); !ok {
+		day, ok := in.parts.Keys.DayKey(mesh.DayOf(m.Received))
+		if !ok {
 			in.env.Log.Warn("no key of the day yet; a message of an unknown account is dropped")
 			return mesh.Position{}, false
 		}
+		names, record = day, day.For
 	}
 	content, err := entry.Marshal(m)
 	if err != nil {
 		in.env.Log.Error("a message can't be written as an entry", "error", err)
 		return mesh.Position{}, false
 	}
-	id := sender.Of(key, m.Token, m.Sequence, m.Data)
-	pos, err := in.parts.Journal.Append(ctx, mesh.KindMessage, sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
+	id := sender.Of(names, m.Token, m.Sequence, m.Data)
+	pos, err := put(sender.Shard(), id, func(h mesh.Header) ([]byte, error) {
 		return record(h.Origin).Seal(h, content), nil
 	})
 	if err != nil {

@@ -24,6 +24,8 @@ type Loaded struct {
 	parts    []*part
 	contacts map[string]int // contact id -> index in Doc.Contacts
 	record   atomic.Pointer[seal.RecordKey]
+
+	Identifier *seal.Identifier // of Key
 }
 
 // part is one opened document's panels.
@@ -56,7 +58,7 @@ func newPart(doc roster.Customer, revision uint64) *part {
 // with is the customer with one part put in place of its former self; of part 0
 // come the contacts and rules too. l may be nil.
 func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
-	next := &Loaded{Doc: roster.Customer{ID: d.Customer}, Key: k, Revision: d.Revision, Index: d.Index}
+	next := &Loaded{Doc: roster.Customer{ID: d.Customer}, Key: k, Identifier: k.Identifier(), Revision: d.Revision, Index: d.Index}
 	if l != nil {
 		next.Doc, next.contacts = l.Doc, l.contacts
 		next.Revision, next.Index = max(l.Revision, d.Revision), max(l.Index, d.Index)

@@ -11,7 +11,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"log/slog"
+	"sync"
 
 	"vedetta/wire/mesh"
 )
@@ -72,19 +74,45 @@ func (k Key) GoString() string { return k.String() }
 // LogValue is String: a log that marshals values never sees the bytes.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
+// Identify is Identifier.Identify, for who has one thing to ask.
+func (k Key) Identify(parts ...[]byte) mesh.Identity { return k.Identifier().Identify(parts...) }
+
+// Identifier makes the keyed hashes of one key. Who handles many messages keeps
+// it, no longer than the key itself. It is safe for use by several goroutines.
+type Identifier struct {
+	key  [keyBytes]byte
+	macs sync.Pool // of hash.Hash under key
+}
+
+// Identifier is of the key's identity half.
+func (k Key) Identifier() *Identifier { return &Identifier{key: k.Identity} }
+
 // Identify is the keyed hash by which copies are found (rules 13, 31). Parts
 // are told apart by their lengths.
-func (k Key) Identify(parts ...[]byte) mesh.Identity {
-	h := hmac.New(sha256.New, k.Identity[:])
+func (i *Identifier) Identify(parts ...[]byte) mesh.Identity {
+	h, ok := i.macs.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, i.key[:])
+	}
+	h.Reset()
+	sum := make([]byte, 4, sha256.Size) // one piece of memory for lengths and result
 	h.Write([]byte{1})
 	for _, p := range parts {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(p))))
+		binary.BigEndian.PutUint32(sum, uint32(len(p)))
+		h.Write(sum[:4])
 		h.Write(p)
 	}
 	var id mesh.Identity
-	copy(id[:], h.Sum(nil))
+	copy(id[:], h.Sum(sum[:0]))
+	i.macs.Put(h)
 	return id
 }
+
+// String tells nothing of the key.
+func (i *Identifier) String() string { return "identifier" }
+
+// GoString is String.
+func (i *Identifier) GoString() string { return i.String() }
 
 // Index is the keyed hash by which a sealed column is searched: 32 bytes,
 // another for each purpose.
