@@ -1,5 +1,4 @@
-// Command vedetta-bench measures the product beside a plain echo server and
-// keeps what it found, and judges it under chaos. See `vedetta-bench --help`.
+// Command vedetta-bench measures the product, and judges it under chaos. See `vedetta-bench --help`.
 package main
 
 import (
@@ -16,6 +15,7 @@ import (
 	"vedetta/bench/chaos"
 	"vedetta/bench/compare"
 	"vedetta/bench/echo"
+	"vedetta/bench/million"
 )
 
 type cli struct {
@@ -28,8 +28,9 @@ type cli struct {
 		Only    string        `help:"Regular expression of the lines to measure: per-message long polls latency handover size."`
 		Profile string        `help:"Folder for profiles of a node under load."`
 	} `cmd:"" default:"withargs" help:"Measure, print, keep."`
-	Chaos chaos.Options `cmd:"" help:"Kill and hold nodes under load, and judge what came of it."`
-	Echo  struct{}      `cmd:"" help:"Be the echo server until stopped; prints its address."`
+	Chaos  chaos.Options   `cmd:"" help:"Kill and hold nodes under load, and judge what came of it."`
+	Panels million.Options `cmd:"" help:"Measure what a million supervised panels cost a node, in this process."`
+	Echo   struct{}        `cmd:"" help:"Be the echo server until stopped; prints its address."`
 }
 
 func main() {
@@ -44,16 +45,16 @@ func main() {
 }
 
 func run(ctx context.Context, command string, c cli) error {
-	if command == "echo" {
-		return echo.Serve(ctx, os.Stdout)
-	}
 	self, err := os.Executable()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if command == "chaos" {
+	case command == "echo":
+		return echo.Serve(ctx, os.Stdout)
+	case command == "panels":
+		return million.Main(ctx, c.Panels, os.Stdout)
+	case command == "chaos":
 		return chaos.Main(ctx, c.Chaos, filepath.Dir(self), os.Stdout)
 	}
-	return compare.Run(ctx, compare.Options{Bin: filepath.Dir(self), Results: c.Run.Results, Commit: c.Run.Commit, Rounds: c.Run.Rounds,
-		Window: c.Run.Window, Warm: c.Run.Warm, Only: c.Run.Only, Profile: c.Run.Profile}, os.Stdout)
+	return compare.Run(ctx, compare.Options{Bin: filepath.Dir(self), Results: c.Run.Results, Commit: c.Run.Commit, Rounds: c.Run.Rounds, Window: c.Run.Window, Warm: c.Run.Warm, Only: c.Run.Only, Profile: c.Run.Profile}, os.Stdout)
 }
