@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"ops/frame":      {"wire/dc09", "wire/event"},
 	"ops/panel":      {"ops/panel", "wire/dc09", "wire/event", "cluster/env"},
 	"ops/local":      {"ops", "cluster", "wire"},
+	"ops/watch":      {"wire/watch"},
 	"ops/vedettactl": {"ops", "cluster", "wire"},
 	"bench":          {"bench", "wire", "cluster", "node", "central", "ops"},
 }

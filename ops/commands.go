@@ -26,6 +26,7 @@ import (
 	"vedetta/ops/panel/fleet"
 	"vedetta/ops/pki"
 	"vedetta/ops/reconcile"
+	"vedetta/ops/watch"
 	"vedetta/wire/push"
 	"vedetta/wire/seal"
 )
@@ -66,6 +67,7 @@ type cli struct {
 	} `cmd:"" help:"Addresses that are banned from the panels' ports."`
 	Panels struct {
 		Import importCommand `cmd:"" help:"Enter a customer's panels from a CSV file; all rows or none."`
+		Watch  watchCommand  `cmd:"" help:"Show each attempt of a panel as it comes, why it was refused and what to do."`
 	} `cmd:"" help:"A customer's panels at central."`
 	Reconcile reconcileCommand `cmd:"" help:"Have central compare journals, decisions, deliveries and what it shows, now; exit 1 when a fault stands open."`
 }
@@ -203,6 +205,15 @@ type bansLiftCommand struct {
 
 func (c *bansLiftCommand) Run(w *world) error {
 	w.code = c.Lift.Run(w.ctx, w.out, w.errOut)
+	return nil
+}
+
+type watchCommand struct {
+	watch.Options
+}
+
+func (c *watchCommand) Run(w *world) error {
+	w.code = watch.Run(w.ctx, c.Options, w.out, w.errOut)
 	return nil
 }
 
