@@ -55,7 +55,9 @@ func (e Env) Split(part string) Env {
 type machineNet struct{}
 
 func (machineNet) Listen(ctx context.Context, network, address string) (net.Listener, error) {
-	var c net.ListenConfig
+	// No probes: each 15 s they would cost a panel on a mobile contract more than its
+	// messages do. Who listens has a time limit of its own for connections that are gone.
+	c := net.ListenConfig{KeepAlive: -1}
 	return c.Listen(ctx, network, address)
 }
 
