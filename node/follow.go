@@ -108,13 +108,13 @@ func reloadOn(ctx context.Context, reload <-chan os.Signal, e env.Env, read map[
 }
 
 // follow takes over what a running node can take over of its configuration.
-func follow(again func() (Config, error), guests *strangers.Core, level *slog.LevelVar) func() error {
+func follow(again func() (Config, error), guests *strangers.Core, level *slog.LevelVar, log *slog.Logger) func() error {
 	return func() error {
 		cfg, err := again()
 		if err != nil {
 			return err
 		}
-		guests.Configure(cfg.Reception.strangers(), time.Now())
+		guests.Configure(places(cfg.Reception.strangers(), openFiles(), log), time.Now())
 		level.Set(levelOf(cfg.Log.Level))
 		return nil
 	}

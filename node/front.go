@@ -1,7 +1,9 @@
 package node
 
 import (
+	"log/slog"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"vedetta/node/status"
@@ -25,9 +27,35 @@ func (r report) front(now time.Time, st *status.Status) {
 		st.PanelCertificates = append(st.PanelCertificates, status.PanelCertificate{File: c.File, Names: c.Names, Expires: stamp(c.Expires)})
 	}
 	n := r.guests.Counts(now)
-	st.Strangers = status.Strangers{Connections: n.Open, Unknown: n.Unknown, Known: n.Known, Banned: n.Banned}
+	st.Strangers = status.Strangers{Places: n.Places, Connections: n.Open, Unknown: n.Unknown, Known: n.Known, Banned: n.Banned}
 	st.Bans = r.bans()
 	st.Bans = st.Bans[:min(len(st.Bans), bansShown)]
+}
+
+// filesBesides are open files that a node needs for all but panels' connections:
+// journals, links, mails and calls on their way.
+const filesBesides = 1024
+
+// places bounds the connections by what the process may open: without it a flood
+// takes the last file that a journal needs.
+func places(limits strangers.Config, files uint64, log *slog.Logger) strangers.Config {
+	most := max(int(min(files, 1<<30))-filesBesides, int(min(files, 1<<30))/2)
+	if limits.Connections > most {
+		log.Warn("fewer connections than reception.limits.connections: the limit of open files is too low; raise it (LimitNOFILE in systemd, ulimit -n)",
+			"connections", limits.Connections, "open_files", files, "taken", most)
+		limits.Connections = most
+	}
+	return limits
+}
+
+// openFiles is how many files the process may have open; Go has raised it to the
+// hard limit.
+func openFiles() uint64 {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
+		return 1024
+	}
+	return l.Cur
 }
 
 // bans are all that are in force, the newest first.

@@ -126,7 +126,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	lk.HandleCall(supervision.Method, []string{link.RoleNode}, func(ctx context.Context, from link.Identity, req []byte) ([]byte, error) {
 		return watched.Answer(ctx, from.Name, req)
 	})
-	guests := strangers.New(cfg.Reception.strangers())
+	guests := strangers.New(places(cfg.Reception.strangers(), openFiles(), e.Log))
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Unknown: intake.UnknownAnswer(cfg.Reception.Unknown), Behind: 40 * time.Second, Ahead: 20 * time.Second},
 		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Heard: watched, Ready: gate.Ready, Offset: gate.Measured, Hold: guests.Hold}, e.Split("intake"))
 	panels, err := reception.New(cfg.Reception.reception(), in, guests, e.Split("reception"))
@@ -196,7 +196,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	e.Log.Info("started", "node", cfg.Node, "site", cfg.Site, "incarnation", self.String())
 	g.Go(func() error {
 		return reloadOn(running, reload, e, map[string]func() error{"certificates": lk.Reload, "gossip keyring": rumours.Reload,
-			"panels' certificates": panels.ReloadCertificates, "limits, bans and log level": follow(again, guests, level)})
+			"panels' certificates": panels.ReloadCertificates, "limits, bans and log level": follow(again, guests, level, e.Log)})
 	})
 	g.Go(func() error {
 		select {

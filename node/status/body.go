@@ -62,6 +62,7 @@ type PanelCertificate struct {
 
 // Strangers is how much is used, and how much of it by whom nobody knows.
 type Strangers struct {
+	Places      int `json:"places"`      // connections that may be open
 	Connections int `json:"connections"` // open
 	Unknown     int `json:"unknown"`     // of them, without a known account so far
 	Known       int `json:"known"`       // addresses of known panels, of the last day or two

@@ -178,13 +178,6 @@ func (c *Core) Acknowledged(addr netip.Addr, keyed bool, now time.Time) {
 	c.note(networkOf(addr), keyed, now)
 }
 
-// Knows tells whether a known panel was acknowledged there within KnownFor.
-func (c *Core) Knows(addr netip.Addr, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.isKnown(networkOf(addr), now)
-}
-
 // note remembers a known panel's network, and forgets what stood against it.
 func (c *Core) note(n network, sure bool, now time.Time) {
 	if now.Sub(c.since) > c.cfg.KnownFor {
@@ -225,6 +218,7 @@ func (c *Core) exempt(a netip.Addr) bool {
 
 // Counts is what metrics show.
 type Counts struct {
+	Places  int // connections that may be open
 	Open    int // connections
 	Unknown int // of them, without a known account so far
 	Known   int // networks with a panel acknowledged, two generations
@@ -235,7 +229,7 @@ type Counts struct {
 func (c *Core) Counts(now time.Time) Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := Counts{Open: c.open, Unknown: c.unknown, Known: len(c.known[0]) + len(c.known[1])}
+	n := Counts{Places: c.cfg.Connections, Open: c.open, Unknown: c.unknown, Known: len(c.known[0]) + len(c.known[1])}
 	for _, r := range c.seen {
 		if now.Before(r.until) {
 			n.Banned++
