@@ -10,7 +10,11 @@ import (
 )
 
 func (s *store) Heard(_ time.Time, p *doc.Panel, transport string, prefix, _ *string) {
-	s.heard = append(s.heard, p.ID+" "+transport+" L"+*prefix)
+	l := " without L"
+	if prefix != nil {
+		l = " L" + *prefix
+	}
+	s.heard = append(s.heard, p.ID+" "+transport+l)
 }
 
 // Any good message says that its panel is there (reference 1.8); what anybody

@@ -68,7 +68,7 @@ func (s *session) datagrams(stop context.Context, one socket) error {
 func (s *session) datagram(p port, d datagram, f dc09.Frame, from Source) {
 	at := time.Now()
 	v := s.handler.Handle(s.work, f, from)
-	if len(v.Answer) > d.length && !s.guests.Knows(d.peer.Addr(), at) {
+	if len(v.Answer) > d.length && !v.Known {
 		// Who forges a source must not have more sent there than it sends itself.
 		s.metrics.refused.WithLabelValues(reasonLonger).Inc()
 		v.Answer, v.Word = nil, WordSilence
