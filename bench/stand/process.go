@@ -19,6 +19,7 @@ type Process struct {
 	cmd  *exec.Cmd
 	Line string // the first line that it printed, when that was awaited
 	done chan error
+	rest []byte // what it printed after that; read once done has spoken
 }
 
 // Start starts a program with more environment than ours; with a log path its
@@ -51,9 +52,11 @@ func Start(ctx context.Context, environ []string, logPath, path string, args ...
 	}
 	line := make(chan string, 1)
 	go func() {
-		s, err := bufio.NewReader(first).ReadString('\n')
+		in := bufio.NewReader(first)
+		s, err := in.ReadString('\n')
 		if err == nil {
 			line <- strings.TrimSpace(s)
+			p.rest, _ = io.ReadAll(in)
 		}
 		p.done <- p.cmd.Wait()
 	}()
@@ -68,6 +71,9 @@ func Start(ctx context.Context, environ []string, logPath, path string, args ...
 	}
 	return nil, errors.Join(fmt.Errorf("%s was not ready in time", path), ctx.Err(), p.Stop())
 }
+
+// Rest is what it printed after its first line; to be asked when it was stopped.
+func (p *Process) Rest() string { return strings.TrimSpace(string(p.rest)) }
 
 // PID of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

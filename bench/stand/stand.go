@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"vedetta/bench/rig"
@@ -26,6 +27,7 @@ type Stand struct {
 	*rig.Mesh
 	Panels  []load.Panel // without rules, 1,000
 	Profile bool         // the nodes alone serve their profiles
+	Environ []string     // more environment of the nodes alone, as KEY=value
 	bin     string
 	whole   bool
 	nodes   []*Process
@@ -88,7 +90,7 @@ func (m *Stand) Restart(ctx context.Context, i int) (took time.Duration, err err
 }
 
 func (m *Stand) startNode(ctx context.Context, name string) (*Process, error) {
-	var environ []string
+	environ := slices.Clone(m.Environ)
 	if m.Profile {
 		environ = append(environ, "VEDETTA_STATUS_PROFILE=true")
 	}
