@@ -33,6 +33,7 @@ type content struct {
 	Sequence int    `json:"sequence"`
 	Received int64  `json:"received"` // Unix milliseconds
 	Urgent   bool   `json:"urgent"`
+	Silent   bool   `json:"silent"` // no rule is about this panel
 }
 
 func contentOf(r mesh.Record) content {
@@ -75,6 +76,7 @@ func (p *process) wake() { p.w.after(time.Millisecond, p, p.decide) }
 func (p *process) decide() {
 	p.feed()
 	v := p.fsm.View()
+	var parts []part
 	for _, n := range p.w.shards {
 		s := &p.shards[n]
 		fence, _ := v.Lead(n)
@@ -88,8 +90,13 @@ func (p *process) decide() {
 		}
 		if leads && !s.busy {
 			p.read(s, v)
-			p.draft(s, v)
+			if one, ok := p.draft(s, v); ok {
+				parts = append(parts, one)
+			}
 		}
+	}
+	if len(parts) > 0 {
+		p.proposeAll(parts)
 	}
 }
 
@@ -140,10 +147,19 @@ func (p *process) read(s *shard, v *agreement.View) {
 	}
 }
 
-// draft makes one proposal of the queue's front.
-func (p *process) draft(s *shard, v *agreement.View) {
+// part is what a process decides for one shard, in a command with others.
+type part struct {
+	s       *shard
+	fence   decision.Fence
+	cmd     decision.Decide
+	taken   int // of the queue's front
+	claimed []*decision.Notification
+}
+
+// draft decides the queue's front.
+func (p *process) draft(s *shard, v *agreement.View) (part, bool) {
 	if len(s.queue) == 0 || !p.whole(s) {
-		return
+		return part{}, false
 	}
 	n := min(len(s.queue), 16)
 	front := s.queue[:n:n]
@@ -159,7 +175,7 @@ func (p *process) draft(s *shard, v *agreement.View) {
 	}
 	if len(cmd.Entries) == 0 {
 		s.queue = s.queue[n:]
-		return
+		return part{}, false
 	}
 	for _, r := range s.queue[n:] {
 		if to, ok := reach[r.Origin]; ok && r.Number-1 < to {
@@ -169,38 +185,61 @@ func (p *process) draft(s *shard, v *agreement.View) {
 	for _, o := range sortedOrigins(reach) {
 		cmd.Moves = append(cmd.Moves, decision.Move{Origin: o, From: v.Cursor(s.fence.Shard, o), To: reach[o]})
 	}
-	claimed := p.claimNow(cmd.Entries, v)
 	s.busy = true
-	fence, from := s.fence, p.w.now // before the proposal (rule 23)
-	p.propose(decision.DecideShards{Decides: []decision.Decide{cmd}}, func(r agreement.Result, err error) {
+	return part{s, s.fence, cmd, n, p.claimNow(cmd.Entries, v)}, true
+}
+
+// proposeAll has the agreement decide all parts in one command, each by itself.
+func (p *process) proposeAll(parts []part) {
+	var all decision.DecideShards
+	for _, one := range parts {
+		all.Decides = append(all.Decides, one.cmd)
+	}
+	if len(parts) > 1 {
+		p.w.rare["shards decided together"]++
+	}
+	from := p.w.now // before the proposal (rule 23)
+	p.propose(all, func(r agreement.Result, err error) {
+		results := make([]agreement.Result, len(parts))
+		for i := range results {
+			results[i].Refusal = r.Refusal
+		}
 		for _, own := range r.Shards {
-			r.Refusal, r.Claims = own.Refusal, own.Claims
+			results[own.At].Refusal, results[own.At].Claims = own.Refusal, own.Claims
 		}
-		if s.fence != fence { // another epoch has begun meanwhile
-			p.w.rare["decision answered in another epoch"]++
-		} else {
-			s.busy = false
-		}
-		if err == nil && r.Refusal == nil {
-			for _, v := range cmd.Entries {
-				p.copies.NoteVerdict(v)
-			}
-			if s.fence == fence {
-				s.queue, s.since = s.queue[n:], p.w.now
-			}
-			p.begun(cmd.Entries, r, from)
-			return
-		}
-		for _, n := range claimed {
-			p.slots[n.Channel]++
-			if err != nil {
-				p.abandoned[n.ID] = true
-			}
-		}
-		if s.fence == fence {
-			p.refused(s, r, err)
+		for i, one := range parts {
+			p.decided(one, results[i], err, from)
 		}
 	})
+}
+
+// decided takes the answer for one shard.
+func (p *process) decided(one part, r agreement.Result, err error, from time.Time) {
+	s := one.s
+	if s.fence != one.fence { // another epoch has begun meanwhile
+		p.w.rare["decision answered in another epoch"]++
+	} else {
+		s.busy = false
+	}
+	if err == nil && r.Refusal == nil {
+		for _, v := range one.cmd.Entries {
+			p.copies.NoteVerdict(v)
+		}
+		if s.fence == one.fence {
+			s.queue, s.since = s.queue[one.taken:], p.w.now
+		}
+		p.begun(one.cmd.Entries, r, from)
+		return
+	}
+	for _, n := range one.claimed {
+		p.slots[n.Channel]++
+		if err != nil {
+			p.abandoned[n.ID] = true
+		}
+	}
+	if s.fence == one.fence {
+		p.refused(s, r, err)
+	}
 }
 
 // refused says how to go on: look anew, or take the agreement's word for a copy.
@@ -249,7 +288,12 @@ func (p *process) verdict(r mesh.Record, s *shard, pending *alerting.Copies) dec
 }
 
 // plan tells two channels at once, and for life safety a second contact later.
+// Of some panels nobody is told: such plain events are decided in runs.
 func (p *process) plan(v decision.Verdict, c content) []decision.Notification {
+	if c.Silent {
+		p.w.rare["event of which nobody is told"]++
+		return nil
+	}
 	due := p.fsm.View().Clock()
 	var out []decision.Notification
 	add := func(contact, channel string, step int, at time.Time) {

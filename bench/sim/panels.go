@@ -16,6 +16,7 @@ type panel struct {
 	shard    byte
 	sequence int
 	home     int // index of the node it prefers
+	silent   bool
 }
 
 // message is one thing that a panel says, and the truth about it.
@@ -36,7 +37,7 @@ func (w *World) speak(pn *panel) {
 	}
 	pn.sequence = pn.sequence%9999 + 1
 	m := &message{id: len(w.messages), panel: pn, sent: w.now}
-	m.content = content{Message: m.id, Customer: pn.customer, Panel: pn.name, Sequence: pn.sequence, Urgent: w.chance(2)}
+	m.content = content{Message: m.id, Customer: pn.customer, Panel: pn.name, Sequence: pn.sequence, Urgent: w.chance(2), Silent: pn.silent}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", pn.name, pn.sequence))
 	copy(m.identity[:], sum[:])
 	w.messages = append(w.messages, m)

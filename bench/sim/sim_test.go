@@ -20,10 +20,10 @@ var (
 var reached = []string{
 	"acknowledgement lost", "claim too old for its last byte", "claim withdrawn as never begun", "command of a lost leader committed",
 	"copy at another node", "cut one way", "decision answered in another epoch", "decision refused: old_epoch", "disk lost", "emptied disk admitted", "durable too late for its acknowledgement",
-	"fault at: allowed, last byte not out", "fault at: answered, not settled", "fault at: claimed, not connected", "fault at: taken, no answer yet",
+	"event of which nobody is told", "fault at: allowed, last byte not out", "fault at: answered, not settled", "fault at: claimed, not connected", "fault at: taken, no answer yet",
 	"fetched from a third node", "holder's answer: done", "holder's answer: none", "holder's answer: stranger", "killed with records not flushed",
 	"leader elected", "leader of the agreement killed", "message held up by a cut", "outcome beside a second attempt",
-	"outcome refused: old_epoch", "outcome refused: settled", "proposal of unknown end", "second mail", "snapshot installed", "unknown",
+	"outcome refused: old_epoch", "outcome refused: settled", "proposal of unknown end", "second mail", "shards decided together", "snapshot installed", "unknown",
 }
 
 // TestSeeds plays many seeds: every promise holds in each, and together they

@@ -32,7 +32,7 @@ const (
 type Options struct {
 	Seed   uint64
 	Sites  int           // 3, or 5 for one seed of eight
-	Panels int           // 6
+	Panels int           // 9
 	Faults time.Duration // how long there are faults; 60 s of the world's time
 	Heal   time.Duration // how long the mesh has afterwards; 90 s
 	Plant  Plant
@@ -88,8 +88,8 @@ func Run(o Options) Report {
 		w.names = append(w.names, name)
 		w.nodes = append(w.nodes, &node{name: name, disk: &disk{id: name + "-1", records: map[mesh.Origin][]mesh.Record{}}})
 	}
-	for i := range cmp.Or(o.Panels, 6) {
-		pn := &panel{name: fmt.Sprintf("p%d", i), customer: fmt.Sprintf("c%d", i%2), shard: byte(i * 7 % agreement.Shards), home: i, sequence: w.rng.IntN(9999)}
+	for i := range cmp.Or(o.Panels, 9) {
+		pn := &panel{name: fmt.Sprintf("p%d", i), customer: fmt.Sprintf("c%d", i%2), shard: byte(i * 7 % agreement.Shards), home: i, silent: i%3 == 2, sequence: w.rng.IntN(9999)}
 		w.panels = append(w.panels, pn)
 		w.shards = append(w.shards, pn.shard)
 		w.after(w.between(3*time.Second, 6*time.Second), nil, func() { w.speak(pn) })

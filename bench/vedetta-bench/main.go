@@ -15,6 +15,7 @@ import (
 
 	"vedetta/bench/chaos"
 	"vedetta/bench/flood"
+	"vedetta/bench/million"
 )
 
 type cli struct {
@@ -30,6 +31,7 @@ type cli struct {
 	Chaos     chaos.Options     `cmd:"" help:"Kill and hold nodes under load, and judge what came of it."`
 	Flood     flood.Options     `cmd:"" help:"Time known panels while strangers flood their node."`
 	Hold      flood.HoldOptions `cmd:"" help:"Hold 40,000 connections on one node, and weigh it."`
+	Panels    million.Options   `cmd:"" help:"Measure what a million supervised panels cost a node, in this process."`
 	Strangers flood.Generator   `cmd:"" help:"Be the strangers of a flood until stopped."`
 	Echo      struct{}          `cmd:"" help:"Be the echo server until stopped; prints its address."`
 }

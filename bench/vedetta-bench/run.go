@@ -9,6 +9,7 @@ import (
 	"vedetta/bench/compare"
 	"vedetta/bench/echo"
 	"vedetta/bench/flood"
+	"vedetta/bench/million"
 )
 
 // run carries out one command with the programs that stand beside this one.
@@ -23,6 +24,8 @@ func run(ctx context.Context, command string, c cli) error {
 		return echo.Serve(ctx, os.Stdout)
 	case "strangers":
 		return c.Strangers.Run(ctx, os.Stdout)
+	case "panels":
+		return million.Main(ctx, c.Panels, os.Stdout)
 	case "chaos":
 		return chaos.Main(ctx, c.Chaos, bin, os.Stdout)
 	case "flood":

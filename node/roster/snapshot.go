@@ -33,7 +33,7 @@ type part struct {
 	number   int
 	revision uint64
 	panels   []roster.Panel
-	byID     map[string]int // roster id -> index in panels
+	order    []uint32 // places in panels by roster id
 }
 
 // RecordKey is what the customer's key seals the records of an origin with. It
@@ -48,11 +48,8 @@ func (l *Loaded) RecordKey(o mesh.Origin) *seal.RecordKey {
 }
 
 func newPart(doc roster.Customer, revision uint64) *part {
-	p := &part{number: doc.Part, revision: revision, panels: doc.Panels, byID: make(map[string]int, len(doc.Panels))}
-	for i := range doc.Panels {
-		p.byID[doc.Panels[i].ID] = i
-	}
-	return p
+	panels := compact(doc.Panels)
+	return &part{number: doc.Part, revision: revision, panels: panels, order: byID(panels)}
 }
 
 // with is the customer with one part put in place of its former self; of part 0
@@ -64,7 +61,9 @@ func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
 		next.Revision, next.Index = max(l.Revision, d.Revision), max(l.Index, d.Index)
 		next.parts = slices.DeleteFunc(slices.Clone(l.parts), func(p *part) bool { return p.number == doc.Part })
 	}
-	next.parts = append(next.parts, newPart(doc, d.Revision))
+	p := newPart(doc, d.Revision)
+	doc.Panels = p.panels
+	next.parts = append(next.parts, p)
 	slices.SortFunc(next.parts, func(a, b *part) int { return cmp.Compare(a.number, b.number) })
 	if doc.Part == 0 {
 		next.Doc, next.contacts = doc, make(map[string]int, len(doc.Contacts))
@@ -78,7 +77,7 @@ func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
 // Panel finds a panel by its roster id.
 func (l *Loaded) Panel(id string) (*roster.Panel, bool) {
 	for _, p := range l.parts {
-		if i, ok := p.byID[id]; ok {
+		if i, ok := p.find(id); ok {
 			return &p.panels[i], true
 		}
 	}
@@ -169,6 +168,15 @@ func (t *tables) bucket(key string) int {
 
 func newSnapshot() *Snapshot { return &Snapshot{tables: &tables{seed: maphash.MakeSeed()}} }
 
+// Each calls fn for every panel of every customer.
+func (s *Snapshot) Each(fn func(customer string, p *roster.Panel)) {
+	s.each(func(l *Loaded) {
+		for p := range l.Panels() {
+			fn(l.Doc.ID, p)
+		}
+	})
+}
+
 func (s *Snapshot) each(fn func(*Loaded)) {
 	for _, b := range s.byID {
 		for _, l := range b {
@@ -202,7 +210,7 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 	at := b.bucket(d.Customer)
 	b.write(at)
 	former := b.byID[at][d.Customer]
-	change := moved{customer: d.Customer, is: doc.Panels}
+	change := moved{customer: d.Customer}
 	if former == nil {
 		b.customers++
 	} else {
@@ -213,11 +221,12 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 			}
 		}
 	}
-	b.moved = append(b.moved, change)
 	l := former.with(doc, k, d)
 	b.byID[at][d.Customer] = l
 	i := slices.IndexFunc(l.parts, func(p *part) bool { return p.number == d.Part })
 	b.add(d.Customer, l.parts[i])
+	change.is = l.parts[i].panels
+	b.moved = append(b.moved, change)
 }
 
 func (b *builder) add(customer string, p *part) {
