@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +22,13 @@ import (
 func TestReceiverConforms(t *testing.T) {
 	long(t)
 	m := meshtest.Start(t, bin)
-	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "vedettactl"), "panel", "conform", "--to", m.Nodes[0].DC09,
-		"--account", m.Demo.Account, "--key", m.Demo.Key, "--plain-account", m.Demo.PlainAccount, "--json").Output()
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("hex:"+m.Demo.Key+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := readmeLines(t, strings.NewReplacer("bin/vedettactl", filepath.Join(bin, "vedettactl"), "127.0.0.1:7711", m.Nodes[0].DC09,
+		"127.0.0.1:7721", m.Nodes[1].DC09, "$ACCOUNT", m.Demo.Account, "1234ABCD", m.Demo.PlainAccount, "--key-file key", "--key-file "+key))
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", lines["conform"]+" --json").Output()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != conform.ExitFault) {
 		t.Fatal(err)
@@ -37,10 +45,30 @@ func TestReceiverConforms(t *testing.T) {
 			t.Errorf("%s %s: %s", x.Verdict, x.ID, x.Why)
 		}
 	}
+	if said, err := exec.CommandContext(t.Context(), "sh", "-c", lines["load"]).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", lines["load"], err, said)
+	}
 	var told bytes.Buffer
 	o := fleet.Options{To: addresses(m, 0), Panels: 30, Rate: "60/s", Duration: 3 * time.Second, Profile: "mixed", Fault: "mixed", Share: .5, Prefix: "0",
 		Account: []string{m.Demo.Account}, Key: "hex:" + m.Demo.Key, Timeout: 5 * time.Second}
 	if code := fleet.Command(t.Context(), o, &told, &told); code != fleet.ExitDone {
 		t.Errorf("load: exit %d\n%s", code, &told)
 	}
+}
+
+// readmeLines are the README's lines of `panel load` and `panel conform`, to be run here.
+func readmeLines(t *testing.T, here *strings.Replacer) map[string]string {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]string{}
+	for _, l := range regexp.MustCompile(`(?m)^bin/vedettactl panel (load|conform) .*$`).FindAllStringSubmatch(string(readme), -1) {
+		lines[l[1]] = here.Replace(l[0])
+	}
+	if len(lines) != 2 {
+		t.Fatalf("README has %d lines of panel load and panel conform, want one each", len(lines))
+	}
+	return lines
 }

@@ -387,6 +387,27 @@ func TestUsageAndNobody(t *testing.T) {
 	}
 }
 
+// TestWrongAccounts: what was given wrongly here is said once, not blamed on each clause.
+func TestWrongAccounts(t *testing.T) {
+	t.Parallel()
+	to := (&receiver{}).start(t)
+	o := options(to)
+	o.Key = "text:another key, 16b"
+	code, r := run(t, o)
+	if failed := of(r, Fail); code != ExitFault || !slices.Equal(failed, []string{"encrypted"}) || r.Passed < 40 || !strings.Contains(r.Results[0].Why, "is the key here") {
+		t.Errorf("wrong key: exit %d, failed %v, %d passed, clock %q", code, failed, r.Passed, r.Results[0].Why)
+	}
+	o.PlainAccount = ""
+	if code, r := run(t, o); code != ExitFault || r.Failed != 1 || r.Passed > 0 {
+		t.Errorf("only a wrong key: exit %d, failed %v, passed %v", code, of(r, Fail), of(r, Pass))
+	}
+	o = options(to)
+	o.PlainAccount, o.Timeout = "9999", 200*time.Millisecond
+	if code, r := run(t, o); code != ExitFault || !slices.Equal(of(r, Fail), []string{"ack-plain", "ack-contact-id", "ack-null"}) || r.Passed < 40 {
+		t.Errorf("unknown plain account: exit %d, failed %v, %d passed", code, of(r, Fail), r.Passed)
+	}
+}
+
 // TestTextForPeople: a fault shows its clause, what was sent, expected and came.
 func TestTextForPeople(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,8 @@ func (l *line) judge(sent, got []byte, c *dc09.Cipher) bool {
 	case a.Token == dc09.TokenDUH && l.level == May:
 		l.observe("a DUH, want an ACK: a panel doesn't repeat then")
 		return false
+	case a.Token == dc09.TokenDUH && l.keyedUnheard != "" && f.Encrypted:
+		fault = duhToKey + ", in the same form (hex or text)?"
 	case a.Token != dc09.TokenACK && a.Token != dc09.TokenRSP:
 		fault = fmt.Sprintf("a %s, want an ACK", a.Token)
 	default:

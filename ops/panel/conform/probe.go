@@ -80,12 +80,15 @@ func (p *probe) dial() *line {
 	return l
 }
 
-// main is the account of checks that care for none.
+// main is the account of checks that care for none; nil when none is answered.
 func (s *suite) main() *Account {
-	if s.Plain != nil {
+	switch {
+	case s.Plain != nil && s.plainUnheard == "":
 		return s.Plain
+	case s.Keyed != nil && s.keyedUnheard == "":
+		return s.Keyed
 	}
-	return s.Keyed
+	return nil
 }
 
 // next makes a message of the account with the next sequence.

@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"vedetta/ops/panel"
@@ -129,6 +130,7 @@ func Run(ctx context.Context, t Target, tell func(Result)) (Report, error) {
 			return r, context.Cause(ctx)
 		}
 		res := s.ask(ctx, c)
+		s.hear(res)
 		r.Results = append(r.Results, res)
 		switch res.Verdict {
 		case Pass:
@@ -164,6 +166,27 @@ type suite struct {
 	answers int
 	offset  *time.Duration // the receiver's clock minus ours
 	noUDP   bool           // nobody answered there
+
+	plainUnheard, keyedUnheard string // why the account is asked no more
+	unheard                    int    // of the first plain messages
+}
+
+// hear draws conclusions of a check about an account as such: one that the receiver
+// doesn't know is not blamed on every clause.
+func (s *suite) hear(r Result) {
+	switch r.ID {
+	case "clock":
+		if strings.HasPrefix(r.Why, duhToKey) {
+			s.keyedUnheard = "the receiver can't decrypt this account's messages, see encrypted"
+		}
+	case "ack-plain", "ack-contact-id", "ack-null":
+		if r.Verdict == Fail && strings.Contains(r.Why, "silence") {
+			s.unheard++
+		}
+		if s.unheard == 3 {
+			s.plainUnheard = "no plain message of the account was answered, see ack-plain"
+		}
+	}
 }
 
 func (s *suite) ask(ctx context.Context, c check) Result {
@@ -173,6 +196,12 @@ func (s *suite) ask(ctx context.Context, c check) Result {
 		p.skip("no account without a key was given (--plain-account)")
 	case c.needs&keyed != 0 && s.Keyed == nil:
 		p.skip("no account with a key was given (--account with --key)")
+	case c.needs&plain != 0 && s.plainUnheard != "":
+		p.skip(s.plainUnheard)
+	case c.needs&keyed != 0 && s.keyedUnheard != "" && c.id != "encrypted":
+		p.skip(s.keyedUnheard)
+	case s.main() == nil && c.id != "encrypted":
+		p.skip("no account that was given is answered")
 	case c.needs&stream != 0 && s.Via.UDP:
 		p.skip("only UDP is asked")
 	case c.needs&packet != 0 && s.Via.TLS:

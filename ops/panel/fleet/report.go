@@ -165,7 +165,7 @@ func print(out io.Writer, r Report) error {
 	if r.RateAsked != nil {
 		asked = fmt.Sprintf("%.4g messages/s asked for", *r.RateAsked)
 	}
-	fmt.Fprintf(&b, "%d panels (%d accounts, %d of them with a key) to %s over %s, %s connections, profile %s, fault %s, seed %d\n",
+	fmt.Fprintf(&b, "%d panels (accounts: %d, %d of them with a key) to %s over %s, %s connections, profile %s, fault %s, seed %d\n",
 		r.Panels, r.Accounts, r.Keyed, strings.Join(r.To, ", "), r.Transport, r.Connection, r.Profile, r.Fault, r.Seed)
 	fmt.Fprintf(&b, "  %.1f s, %s; %.1f/s acknowledged\n", r.Seconds, asked, r.Rate)
 	fmt.Fprintf(&b, "  messages   %d: %d acknowledged (%d after repetition), %d not\n", r.Messages, r.Acknowledged, r.Repeated, r.Unacknowledged)

@@ -27,7 +27,8 @@ type unit struct {
 	write func(net.Conn, []byte) error
 	at    int // index of the address that it reports to
 	seq   int
-	said  int // events so far
+	said  int       // events so far
+	free  time.Time // when the last planted fault was over
 
 	tally
 	lastWhy string
@@ -128,6 +129,9 @@ func (u *unit) do(j job) {
 	}
 	u.messages++
 	u.begun.Add(1)
+	if j.due.Before(u.free) {
+		j.due = u.free // it waited for a fault that was planted here, not for the receiver
+	}
 	u.lag = max(u.lag, time.Since(j.due))
 	u.said++
 	if u.seq++; u.seq > 9999 {
@@ -151,6 +155,7 @@ func (u *unit) do(j job) {
 				was.first = otherwise
 			}
 		}
+		u.free = time.Now()
 	}
 	if u.PerMessage {
 		if err := u.right.Close(); err != nil && u.firstWhy == "" {
