@@ -125,7 +125,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", site)
-	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker, Discovery: strangers, Watch: watching, Client: proxies.Client}, e.Split("api").Log).Handler())
+	mux.Handle("/api/", api.New(cfg.API, api.Parts{DB: db, Ring: ring, Accounts: accounts, History: events, Premises: owned, Cases: checker, Discovery: strangers, Watch: watching, Mesh: nodes, Client: proxies.Client}, e.Split("api").Log).Handler())
 	h.open(mux)
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -164,7 +164,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 		return daemon.BadConfig{Err: err}
 	}
 	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
-	serveCentral(lk, up, seenLately, vapid)
+	serveCentral(lk, up, watched, seenLately, vapid)
 	seen := report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, supervision: watched, panels: panels, guests: guests,
 		rumours: rumours, registry: registry, history: &history{}, started: time.Now(),

@@ -20,9 +20,11 @@ import (
 	"vedetta/node/notify"
 	"vedetta/node/proposal"
 	"vedetta/node/roster"
+	"vedetta/node/supervision"
 	"vedetta/node/uplink"
 	"vedetta/node/watch"
 	"vedetta/wire/decision"
+	"vedetta/wire/heard"
 	"vedetta/wire/mesh"
 	"vedetta/wire/push"
 )
@@ -132,7 +134,7 @@ func (c Config) notifier(self mesh.Origin, people *roster.Roster, proposer *prop
 }
 
 // serveCentral answers what central may ask.
-func serveCentral(lk *link.Link, up *uplink.Uplink, attempts *watch.Watch, vapid push.Key) {
+func serveCentral(lk *link.Link, up *uplink.Uplink, watched *supervision.Supervision, attempts *watch.Watch, vapid push.Key) {
 	central := []string{link.RoleCentral}
 	plain := func(fn func(context.Context, []byte) ([]byte, error)) func(context.Context, link.Identity, []byte) ([]byte, error) {
 		return func(ctx context.Context, _ link.Identity, req []byte) ([]byte, error) { return fn(ctx, req) }
@@ -141,6 +143,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink, attempts *watch.Watch, vapid
 	lk.HandleCall("central.open", central, plain(up.Open))
 	lk.HandleCall("central.put", central, plain(up.Put))
 	lk.HandleCall("central.adopt", central, plain(up.Adopt))
+	lk.HandleCall(heard.Method, central, plain(watched.Look))
 	lk.HandleCall("central.status", central, plain(up.Status))
 	lk.HandleCall("central.marks", central, plain(up.Marks))
 	lk.HandleCall("central.push", central, plain(func(context.Context, []byte) ([]byte, error) { return push.Announce(vapid) }))

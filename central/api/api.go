@@ -28,6 +28,7 @@ import (
 	"vedetta/central/keys"
 	"vedetta/central/panelimport"
 	"vedetta/central/premises"
+	"vedetta/central/silence"
 	"vedetta/central/store"
 	"vedetta/central/watch"
 	"vedetta/central/web"
@@ -66,11 +67,13 @@ type Parts struct {
 
 	Discovery *discovery.Discovery
 	Watch     *watch.Watch
+	Mesh      silence.Mesh
 	Client    func(*http.Request) netip.Addr // address that a request comes from
 }
 
 // API answers below /api/.
 type API struct {
+	mesh     silence.Mesh
 	cfg      Config
 	db       *store.DB
 	ring     *keys.Ring
@@ -89,7 +92,7 @@ type API struct {
 
 // New makes the handler.
 func New(cfg Config, p Parts, log *slog.Logger) *API {
-	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, watch: p.Watch, client: p.Client, imports: panelimport.New(p.DB, p.Ring, p.Premises), log: log}
+	return &API{cfg: cfg.WithDefaults(), db: p.DB, ring: p.Ring, accounts: p.Accounts, history: p.History, premises: p.Premises, cases: p.Cases, discovery: p.Discovery, watch: p.Watch, mesh: p.Mesh, client: p.Client, imports: panelimport.New(p.DB, p.Ring, p.Premises), log: log}
 }
 
 // handler answers a request of a known caller.
@@ -115,6 +118,7 @@ func (a *API) Handler() http.Handler {
 	a.operatorRoute(mux, "/api/v1/unknown-panels/{id}/adopt", map[string]handler{"POST": a.adopt})
 	a.operatorRoute(mux, "/api/v1/adoptions/{id}", map[string]handler{"GET": a.adoption})
 	a.operatorRoute(mux, "/api/v1/customers", map[string]handler{"GET": a.listCustomers})
+	a.route(mux, "/api/v1/panels/{id}/supervision", map[string]handler{"GET": a.supervision})
 	a.route(mux, "/api/v1/panels/{id}/attempts", map[string]handler{"GET": a.attempts})
 	a.route(mux, "/api/v1/panels/{id}/attempts/stream", map[string]handler{"GET": a.followAttempts})
 	a.operatorRoute(mux, "/api/v1/attempts", map[string]handler{"GET": a.allAttempts})

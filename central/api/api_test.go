@@ -28,7 +28,7 @@ var at = time.Date(2026, 11, 24, 1, 2, 3, 456e6, time.UTC)
 func serve(t *testing.T) (*centraltest.Service, *httptest.Server) {
 	t.Helper()
 	s := centraltest.NewService(t, at)
-	srv := httptest.NewServer(api.New(api.Config{Await: -1}, api.Parts{DB: s.DB, Ring: s.Ring, Accounts: s.Accounts, History: s.History, Premises: s.Premises, Discovery: s.Discovery, Watch: s.Watch, Client: web.Proxies{}.Client}, slog.New(slog.DiscardHandler)).Handler())
+	srv := httptest.NewServer(api.New(api.Config{Await: -1}, api.Parts{DB: s.DB, Ring: s.Ring, Accounts: s.Accounts, History: s.History, Premises: s.Premises, Discovery: s.Discovery, Watch: s.Watch, Mesh: s.Mesh, Client: web.Proxies{}.Client}, slog.New(slog.DiscardHandler)).Handler())
 	t.Cleanup(srv.Close)
 	t.Cleanup(srv.CloseClientConnections)
 	return s, srv

@@ -178,8 +178,8 @@ func TestContractDescribesEveryRoute(t *testing.T) {
 	if !slices.Equal(routes, described) {
 		t.Errorf("answered:  %v\ndescribed: %v", routes, described)
 	}
-	if len(routes) != 33 {
-		t.Errorf("%d routes, want 33", len(routes))
+	if len(routes) != 34 {
+		t.Errorf("%d routes, want 34", len(routes))
 	}
 	srv := httptest.NewServer(a.Handler())
 	defer srv.Close()

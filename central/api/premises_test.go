@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"vedetta/central/centraltest"
 	"vedetta/central/premises"
+	"vedetta/wire/heard"
 )
 
 // A profile sets the times of both paths; taking it away leaves them.
@@ -31,6 +33,26 @@ func TestSupervisionByAPI(t *testing.T) {
 	if !strings.Contains(r.text, `"supervision":null`) {
 		t.Error(r.text)
 	}
+}
+
+// How a panel stands is asked of the mesh; what it can't say is unknown.
+func TestSupervisionStateByAPI(t *testing.T) {
+	c := newClient(t)
+	r := c.want(c.do("POST", "/panels", `{"name":"a","account":"77ac"}`), 201, "")
+	id := r.id()
+	r = c.want(c.do("GET", "/panels/"+id+"/supervision", ""), 200, "")
+	if r.body["known"] != false || r.body["last_heard"] != nil || len(r.body["silent"].([]any)) != 0 {
+		t.Error(r.text)
+	}
+	c.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: new(int64(61_000)), Silent: []string{"all"}, SilentSinceMs: 1795474800000})
+	r = c.want(c.do("GET", "/panels/"+id+"/supervision", ""), 200, "")
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(r.body["last_heard"]))
+	if err != nil || time.Since(at) < time.Minute || time.Since(at) > 2*time.Minute || r.body["primary"] != r.body["last_heard"] || r.body["alternative"] != nil ||
+		r.body["silent_since"] != "2026-11-23T23:00:00.000Z" || fmt.Sprint(r.body["silent"]) != "[all]" {
+		t.Error(r.text)
+	}
+	c.want(c.do("GET", "/panels/nobody/supervision", ""), 404, "")
+	c.want(c.do("GET", "/panels/"+id+"/supervision?a=b", ""), 400, "")
 }
 
 func TestPanelByAPI(t *testing.T) {

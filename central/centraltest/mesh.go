@@ -17,6 +17,7 @@ import (
 
 	"vedetta/wire/decision"
 	"vedetta/wire/entry"
+	"vedetta/wire/heard"
 	"vedetta/wire/mesh"
 	"vedetta/wire/push"
 	"vedetta/wire/seal"
@@ -46,6 +47,7 @@ type Mesh struct {
 	twist     func(node string, a *Answer)
 	adopt     func(Adopting) string
 	adopting  []Adopting
+	heard     map[string]heard.Panel
 }
 
 // Adopting is one held message that central wants to be a panel's.
@@ -278,6 +280,16 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 			return nil, ErrDown
 		}
 		return json.Marshal(map[string]any{"index": m.documents[q.Customer].Index})
+	case heard.Method:
+		var q heard.Request
+		if err := json.Unmarshal(request, &q); err != nil {
+			return nil, err
+		}
+		a := heard.Answer{Judging: m.heard != nil, Panels: []heard.Panel{}}
+		for _, id := range q.Panels {
+			a.Panels = append(a.Panels, m.heard[id])
+		}
+		return json.Marshal(a)
 	case "central.adopt":
 		return m.answerAdopt(request)
 	case "central.push":
@@ -294,6 +306,16 @@ func (m *Mesh) Call(_ context.Context, method string, request []byte) ([]byte, e
 		return json.Marshal(map[string]any{"documents": documents, "leader": "arezzo"})
 	}
 	return nil, fmt.Errorf("method %q is not known", method)
+}
+
+// Heard sets what the nodes know of a panel; before the first they can't tell.
+func (m *Mesh) Heard(panel string, p heard.Panel) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.heard == nil {
+		m.heard = map[string]heard.Panel{}
+	}
+	m.heard[panel] = p
 }
 
 // Append makes the next record of an origin and feeds it.

@@ -17,6 +17,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
+	"vedetta/wire/heard"
 )
 
 // visitor is logged in and speaks Italian.
@@ -218,6 +219,33 @@ func TestKeyRingByPage(t *testing.T) {
 	if body = save(func(f url.Values) { f.Set("next_key_remove", "yes") }, 200); strings.Contains(body, "Chiave successiva") {
 		t.Error("the next key is still there")
 	}
+}
+
+// A panel's page says when it was last heard, since when it is silent, and what
+// isn't known.
+func TestStandingByPage(t *testing.T) {
+	v := newVisitor(t)
+	r, _ := v.post("/panels", panelValues(), 200, "Ultimo segnale", "non noto al momento")
+	path := r.Request.URL.Path
+	id := path[strings.LastIndexByte(path, '/')+1:]
+	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, Silent: []string{}})
+	v.get(path, 200, "mai finora")
+	age := int64(5_000)
+	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: &age, Silent: []string{}})
+	v.get(path, 200, "La centrale comunica.", time.Now().Add(-5*time.Second).In(rome(t)).Format("15:04:"))
+	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: &age, Silent: []string{"primary"}, SilentSinceMs: 1795474800000})
+	v.get(path, 200, "Il primo percorso tace dal 24 nov 2026", "00:00:00", "l’altro funziona")
+	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: &age, Silent: []string{"primary", "all"}, SilentSinceMs: 1795474800000})
+	v.get(path, 200, "La centrale tace dal 24 nov 2026")
+}
+
+func rome(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/Rome")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
 
 // Every fault is told beside its field and above the form, what was typed is

@@ -99,6 +99,7 @@ type panelPage struct {
 	Warnings  []string
 	Last      []eventView
 	Received  bool // something has come from it
+	Standing  standing
 	EventLink string
 }
 
@@ -119,7 +120,8 @@ func (p *Portal) panel(v visit) error {
 	if content.Last, err = p.lastEvents(ctx, v, view, b, 5); err != nil {
 		return err
 	}
-	content.Received = len(content.Last) > 0
+	content.Standing = p.standing(ctx, v.lang, b)
+	content.Received = len(content.Last) > 0 || content.Standing.heard
 	pg := v.page("panels", "panel.page", b.Name)
 	pg.Content = content
 	p.render(v.w, v.r, http.StatusOK, "panel.html", pg)

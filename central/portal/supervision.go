@@ -1,12 +1,16 @@
 package portal
 
 import (
+	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"vedetta/central/history"
 	"vedetta/central/premises"
+	"vedetta/central/silence"
 	"vedetta/wire/roster"
 )
 
@@ -93,4 +97,51 @@ func supervisionTyped(values url.Values) *premises.SupervisionBody {
 		return nil
 	}
 	return &s
+}
+
+// standing is when a panel was last heard and whether it is silent, in words.
+type standing struct {
+	Facts  []fact
+	Silent string // what is silent, and since when; empty: nothing
+	Good   string // when all is well
+	heard  bool
+}
+
+func (p *Portal) standing(ctx context.Context, l Language, b premises.PanelBody) standing {
+	state, err := silence.Of(ctx, p.mesh, b.ID)
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("not known how a panel stands", "panel", b.ID, "err", err)
+	}
+	zone, err := time.LoadLocation(b.TimeZone)
+	if err != nil {
+		zone = time.UTC // it was checked when it was entered
+	}
+	stamp := func(t *history.Time) string {
+		switch {
+		case !state.Known:
+			return l.T("standing.unknown")
+		case t == nil:
+			return l.T("standing.never")
+		}
+		return l.Stamp(time.Time(*t).In(zone))
+	}
+	s := standing{Facts: []fact{{l.T("standing.last"), stamp(state.LastHeard)}}, heard: state.LastHeard != nil}
+	if b.Supervision != nil && b.Supervision.Alternative != nil {
+		s.Facts = append(s.Facts, fact{l.T("standing.primary"), stamp(state.Primary)}, fact{l.T("standing.alternative"), stamp(state.Alternative)})
+	}
+	switch {
+	case state.SilentSince != nil:
+		since := l.Stamp(time.Time(*state.SilentSince).In(zone))
+		switch {
+		case slices.Contains(state.Silent, "all") || slices.Contains(state.Silent, "never"):
+			s.Silent = l.T("standing.silent", since)
+		case slices.Contains(state.Silent, "primary"):
+			s.Silent = l.T("standing.silent_primary", since)
+		default:
+			s.Silent = l.T("standing.silent_alternative", since)
+		}
+	case state.Supervised && state.LastHeard != nil:
+		s.Good = l.T("standing.good")
+	}
+	return s
 }

@@ -42,31 +42,32 @@ func (s *Snapshot) Find(listener string, prefix, receiver *string, account strin
 	if s.panels == 0 {
 		return Match{}, Unknown
 	}
-	var exact, fits []ref
-	for _, r := range s.byAccount[s.bucket(account)][account] {
+	var exact, fits *ref // the last of so many
+	exacts, n := 0, 0
+	for r := s.byAccount[s.bucket(account)][account]; r != nil; r = r.next {
 		p := r.panel
 		if listenerOf(p.Listener) != listenerOf(listener) {
 			continue
 		}
 		switch {
 		case same(p.Prefix, prefix) && same(p.Receiver, receiver):
-			exact = append(exact, r)
+			exact, exacts = r, exacts+1
 		case (p.Prefix == nil || same(p.Prefix, prefix)) && (p.Receiver == nil || same(p.Receiver, receiver)):
-			fits = append(fits, r)
+			fits, n = r, n+1
 		}
 	}
-	if len(exact) > 0 {
-		fits = exact
+	if exacts > 0 {
+		fits, n = exact, exacts
 	}
-	switch len(fits) {
+	switch n {
 	case 0:
 		return Match{}, Unknown
 	case 1:
-		l, ok := s.Customer(fits[0].customer)
+		l, ok := s.Customer(fits.part.customer)
 		if !ok {
 			return Match{}, Unknown
 		}
-		return Match{Customer: l, Panel: fits[0].panel}, Found
+		return Match{Customer: l, Panel: fits.panel}, Found
 	}
 	return Match{}, Ambiguous
 }

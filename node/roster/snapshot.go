@@ -30,6 +30,7 @@ type Loaded struct {
 
 // part is one opened document's panels.
 type part struct {
+	customer string
 	number   int
 	revision uint64
 	panels   []roster.Panel
@@ -47,9 +48,9 @@ func (l *Loaded) RecordKey(o mesh.Origin) *seal.RecordKey {
 	return r
 }
 
-func newPart(doc roster.Customer, revision uint64) *part {
+func newPart(doc roster.Customer, d Document) *part {
 	panels := compact(doc.Panels)
-	return &part{number: doc.Part, revision: revision, panels: panels, order: byID(panels)}
+	return &part{customer: d.Customer, number: doc.Part, revision: d.Revision, panels: panels, order: byID(panels)}
 }
 
 // with is the customer with one part put in place of its former self; of part 0
@@ -61,7 +62,7 @@ func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
 		next.Revision, next.Index = max(l.Revision, d.Revision), max(l.Index, d.Index)
 		next.parts = slices.DeleteFunc(slices.Clone(l.parts), func(p *part) bool { return p.number == doc.Part })
 	}
-	p := newPart(doc, d.Revision)
+	p := newPart(doc, d)
 	doc.Panels = p.panels
 	next.parts = append(next.parts, p)
 	slices.SortFunc(next.parts, func(a, b *part) int { return cmp.Compare(a.number, b.number) })
@@ -129,9 +130,22 @@ func TrimZeros(number string) string {
 // bucketCount spreads the maps, so that a change copies few of them.
 const bucketCount = 256
 
+// ref is one panel of an account, and the next. It never changes.
 type ref struct {
-	customer string
-	panel    *roster.Panel
+	part  *part
+	panel *roster.Panel
+	next  *ref
+}
+
+// without is the list but for one panel; it shares what stands behind it.
+func (r *ref) without(p *roster.Panel) *ref {
+	switch {
+	case r == nil:
+		return nil
+	case r.panel == p:
+		return r.next
+	}
+	return &ref{r.part, r.panel, r.next.without(p)}
 }
 
 // Snapshot is the roster at one agreement index. It never changes.
@@ -147,7 +161,7 @@ type tables struct {
 	panels    int
 	seed      maphash.Seed
 	byID      [bucketCount]map[string]*Loaded
-	byAccount [bucketCount]map[string][]ref // key: account in upper case
+	byAccount [bucketCount]map[string]*ref // key: account in upper case
 }
 
 // Index is the agreement index that the snapshot reflects.
@@ -217,35 +231,35 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 		for _, p := range former.parts {
 			if p.number == d.Part {
 				change.was = p.panels
-				b.remove(d.Customer, p)
+				b.remove(p)
 			}
 		}
 	}
 	l := former.with(doc, k, d)
 	b.byID[at][d.Customer] = l
 	i := slices.IndexFunc(l.parts, func(p *part) bool { return p.number == d.Part })
-	b.add(d.Customer, l.parts[i])
+	b.add(l.parts[i])
 	change.is = l.parts[i].panels
 	b.moved = append(b.moved, change)
 }
 
-func (b *builder) add(customer string, p *part) {
+func (b *builder) add(p *part) {
 	b.documents++
 	for i := range p.panels {
 		account := strings.ToUpper(p.panels[i].Account)
 		at := b.accounts(account)
-		b.byAccount[at][account] = append(slices.Clip(b.byAccount[at][account]), ref{customer, &p.panels[i]})
+		b.byAccount[at][account] = &ref{p, &p.panels[i], b.byAccount[at][account]}
 		b.panels++
 	}
 }
 
-func (b *builder) remove(customer string, p *part) {
+func (b *builder) remove(p *part) {
 	b.documents--
 	for i := range p.panels {
 		account := strings.ToUpper(p.panels[i].Account)
 		at := b.accounts(account)
-		rest := slices.DeleteFunc(slices.Clone(b.byAccount[at][account]), func(r ref) bool { return r.panel == &p.panels[i] })
-		if len(rest) == 0 {
+		rest := b.byAccount[at][account].without(&p.panels[i])
+		if rest == nil {
 			delete(b.byAccount[at], account)
 		} else {
 			b.byAccount[at][account] = rest
@@ -266,7 +280,7 @@ func (b *builder) drop(id string) {
 	b.customers--
 	for _, p := range l.parts {
 		b.moved = append(b.moved, moved{customer: id, was: p.panels})
-		b.remove(id, p)
+		b.remove(p)
 	}
 }
 

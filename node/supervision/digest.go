@@ -208,7 +208,7 @@ type digest struct {
 	process   uint64
 	base, seq uint64
 	nodes     []told
-	groups    []heard
+	groups    []telling
 }
 
 type told struct {
@@ -217,7 +217,7 @@ type told struct {
 	age, since tick
 }
 
-type heard struct {
+type telling struct {
 	group
 	keys []uint64
 }
@@ -242,7 +242,7 @@ func parseDigest(b []byte) (d digest, err error) {
 		d.nodes = append(d.nodes, n)
 	}
 	for range r.count(4) {
-		h := heard{group: group{path: Path(r.byte()), by: r.byte(), age: r.age()}}
+		h := telling{group: group{path: Path(r.byte()), by: r.byte(), age: r.age()}}
 		r.bad = r.bad || h.path >= paths || int(h.by) >= len(d.nodes)
 		n := r.count(1)
 		h.keys = make([]uint64, 0, n)
@@ -381,7 +381,7 @@ func (s *shard) hearsay(now tick, key uint64, p Path, at tick, by uint8) {
 // merge takes over messages that another node heard. What was rounded on its
 // way counts only where it is surely newer than what is known: a time that goes
 // from node to node and back must not creep on.
-func (c *Core) merge(now, at tick, by uint8, h heard, passedOn bool) {
+func (c *Core) merge(now, at tick, by uint8, h telling, passedOn bool) {
 	least := at
 	if passedOn {
 		least = at.back(max(second, h.age/64) + 2*second)

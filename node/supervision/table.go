@@ -230,11 +230,12 @@ func (c *Core) Heard(now time.Time, panel string, p Path) {
 
 // Seen is what is known of a panel.
 type Seen struct {
-	Heard [paths]time.Duration // age of the last message; negative: never, as far as is known
-	Dual  bool                 // it has an alternative path
+	Heard      [paths]time.Duration // age of the last message; negative: never, as far as is known
+	Dual       bool                 // it has an alternative path
+	Supervised bool                 // its silence is judged
 }
 
-// Look tells what is known of a panel; false: it isn't supervised here.
+// Look tells what is known of a panel; false: it isn't in the roster here.
 func (c *Core) Look(now time.Time, panel string) (Seen, bool) {
 	key, at := keyOf(panel), c.tick(now)
 	s := &c.shards[shardOf(key)]
@@ -244,7 +245,7 @@ func (c *Core) Look(now time.Time, panel string) (Seen, bool) {
 	if r == nil || r.id != panel {
 		return Seen{}, false
 	}
-	out := Seen{Dual: r.within[Alternative] > 0}
+	out := Seen{Supervised: r.within[Primary] > 0, Dual: r.within[Alternative] > 0}
 	for p, t := range r.heard {
 		out.Heard[p] = -1
 		if t > 0 {
