@@ -1,6 +1,6 @@
-// Package echo is the yardstick: the plainest TCP server that Go makes easy, one
-// goroutine a connection, which sends back what it reads. It parses, stores and
-// promises nothing. What a receiver costs is told by how many exchanges it does
+// Package echo is the yardstick: the plainest server that Go makes easy, one
+// goroutine a TCP connection and one for all datagrams, which sends back what it
+// reads. It parses, stores and promises nothing. What a receiver costs is told by how many exchanges it does
 // beside this on the same machine in the same minute.
 package echo
 
@@ -20,7 +20,12 @@ func Serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("echo: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	datagrams, err := lc.ListenPacket(ctx, "udp", l.Addr().String())
+	if err != nil {
+		return errors.Join(fmt.Errorf("echo: %w", err), l.Close())
+	}
+	defer context.AfterFunc(ctx, func() { _, _ = l.Close(), datagrams.Close() })()
+	go answer(datagrams)
 	if _, err := fmt.Fprintln(out, l.Addr()); err != nil {
 		return err
 	}
@@ -45,6 +50,19 @@ func serve(c net.Conn) {
 			return
 		}
 		if _, err := c.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func answer(p net.PacketConn) {
+	b := make([]byte, 2048)
+	for {
+		n, from, err := p.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		if _, err := p.WriteTo(b[:n], from); err != nil {
 			return
 		}
 	}

@@ -25,7 +25,7 @@ type cli struct {
 		Rounds  int           `default:"5" help:"Turns of echo and product for each line."`
 		Window  time.Duration `default:"2s" help:"Length of a turn."`
 		Warm    time.Duration `default:"500ms" help:"Before each turn, not counted."`
-		Only    string        `help:"Regular expression of the lines to measure: per-message long polls latency handover size."`
+		Only    string        `help:"Regular expression of the lines to measure: per-message long polls latency udp handover size."`
 		Profile string        `help:"Folder for profiles of a node under load."`
 	} `cmd:"" default:"withargs" help:"Measure, print, keep."`
 	Chaos     chaos.Options     `cmd:"" help:"Kill and hold nodes under load, and judge what came of it."`

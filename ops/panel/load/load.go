@@ -1,5 +1,6 @@
 // Package load is many panels at once: it sends real DC-09 frames (CRC,
-// sequence, account, time; plain and encrypted) over TCP and times every answer.
+// sequence, account, time; plain and encrypted) over TCP or UDP and times every
+// answer.
 //
 // It does the same work whoever answers, the product or the echo server: the
 // frame is made, sent, the answer read to its end and recognised. One answer in
@@ -25,6 +26,7 @@ type Plan struct {
 	Panels     []Panel       // worker i is Panels[i % len(Panels)], never two workers one panel
 	Workers    int           // messages in flight
 	PerMessage bool          // a connection per message; else each worker keeps its own
+	UDP        bool          // datagrams from a socket for each worker; one that isn't answered within a second is lost
 	Poll       bool          // NULL instead of an event
 	Echo       bool          // the answer is the frame itself
 	Warm       time.Duration // before Window, not counted

@@ -102,6 +102,49 @@ func TestEchoAndReceiverAreAskedAlike(t *testing.T) {
 	}
 }
 
+// TestDatagrams: the echo server and a receiver over UDP; what is lost is counted,
+// and its panel goes on with a socket of its own.
+func TestDatagrams(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(echo.Serve(ctx, w)) }()
+	echoAt, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	go func() {
+		b := make([]byte, 2048)
+		for lost := false; ; {
+			n, from, err := at.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			f, err := dc09.ParseFrame(b[:n])
+			if err != nil || f.Number() == 3 && !lost {
+				lost = true
+				continue
+			}
+			if _, err := at.WriteTo(f.AppendACK(nil, nil, time.Now().UTC()), from); err != nil {
+				return
+			}
+		}
+	}()
+	for to, lost := range map[string]int{strings.TrimSpace(echoAt): 0, at.LocalAddr().String(): 1} {
+		p := plan(t, nil, to)
+		p.UDP, p.Echo, p.Window, p.Patience = true, lost == 0, 1500*time.Millisecond, 5*time.Second
+		res, err := Run(ctx, p)
+		if err != nil || res.Exchanges == 0 || res.Silent != lost || res.Wrong > 0 {
+			t.Errorf("%+v, %v; want %d lost", res, err, lost)
+		}
+	}
+}
+
 // TestBadAnswersAreCounted: an answer that isn't the message's own is no exchange.
 func TestBadAnswersAreCounted(t *testing.T) {
 	for name, tell := range map[string]func(dc09.Frame) []byte{

@@ -13,6 +13,9 @@ import (
 // fullCheck is how many answers lie between two that are taken apart.
 const fullCheck = 64
 
+// datagramWait is how long a datagram's answer is waited for.
+const datagramWait = time.Second
+
 var errAnswer = errors.New("answer is no acknowledgement of the message")
 
 // worker is one panel with one message in flight.
@@ -33,7 +36,11 @@ func (w *worker) dial(ctx context.Context) error {
 	if w.from != nil {
 		d.LocalAddr = w.from
 	}
-	c, err := d.DialContext(ctx, "tcp", w.to)
+	network := "tcp"
+	if w.plan.UDP {
+		network = "udp"
+	}
+	c, err := d.DialContext(ctx, network, w.to)
 	if err != nil {
 		return err
 	}
@@ -95,6 +102,11 @@ func (w *worker) exchange(ctx context.Context, now time.Time) error {
 	}
 	w.count++
 	w.frame = w.panel.Append(w.frame[:0], w.plan.Poll, now)
+	if w.plan.UDP {
+		if err := w.conn.SetReadDeadline(now.Add(datagramWait)); err != nil {
+			return err
+		}
+	}
 	if _, err := w.conn.Write(w.frame); err != nil {
 		return err
 	}
