@@ -29,6 +29,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/ingest"
 	"vedetta/central/keys"
+	"vedetta/central/panelimport"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
 	"vedetta/central/reconcile"
@@ -101,7 +102,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 		return err
 	}
 	watching := watch.New(watch.Config{AllowPrivate: cfg.Channel.AllowPrivate}, nodes, events, e.Split("watch"))
-	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, accounts, events, owned, nodes, watching, e.Split("portal").Log)
+	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, portal.Parts{
+		Accounts: accounts, History: events, Premises: owned, Mesh: nodes, Watch: watching, Discovery: strangers, Imports: panelimport.New(db, ring, owned)}, e.Split("portal").Log)
 	if err != nil {
 		return err
 	}

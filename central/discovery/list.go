@@ -145,6 +145,15 @@ func (d *Discovery) Panel(ctx context.Context, now time.Time, id string) (p Pane
 	return p, err
 }
 
+// Waiting counts the unknown panels that have sent more than link tests.
+func (d *Discovery) Waiting(ctx context.Context, now time.Time) (n int, err error) {
+	err = d.db.Read().QueryRowContext(ctx, `SELECT count(DISTINCT group_index) FROM held WHERE listed = 1 AND poll = 0 AND received_ms >= ?1`, cutoff(now)).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count unknown panels: %w", err)
+	}
+	return n, nil
+}
+
 func cutoff(now time.Time) int64 { return now.Add(-Keep).UnixMilli() }
 
 func list(ctx context.Context, q store.Querier, query string, args ...any) (out []group, err error) {

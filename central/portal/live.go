@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"vedetta/central/account"
@@ -23,10 +24,16 @@ type livePage struct {
 	Events []eventView
 	Panels []choice
 	Chosen string // name of the panel that was chosen, empty: all
-	Older  string // link, empty on the last page
-	Newest bool   // first page: kept up to date
-	First  string // link of the first page
-	Stream string // where its stream is, from where this page ends
+
+	Unknown string // told to an operator: panels that nobody has entered
+
+	Many      bool // too many panels to choose from: they are found by account
+	Account   string
+	NoAccount bool   // no panel has that account
+	Older     string // link, empty on the last page
+	Newest    bool   // first page: kept up to date
+	First     string // link of the first page
+	Stream    string // where its stream is, from where this page ends
 }
 
 // choice is one of several, as a link or as an option.
@@ -62,8 +69,13 @@ func (p *Portal) live(v visit) error {
 	if err != nil {
 		return err
 	}
+	account := strings.TrimSpace(v.r.URL.Query().Get("account"))
+	if account != "" && panel == "" {
+		panel = view.ofAccount(account)
+	}
 	query := history.Query{Cursor: v.r.URL.Query().Get("before"), Limit: eventsPerPage}
-	content := livePage{Newest: query.Cursor == "", First: with("/", "panel", panel), Panels: view.choices("/", panel)}
+	content := livePage{Newest: query.Cursor == "", First: with("/", "panel", panel), Panels: view.choices("/", panel),
+		Many: len(view.names.Panels) > maxChoices, Account: account, NoAccount: account != "" && panel == ""}
 	if panel != "" {
 		chosen, ok := view.names.Panels[panel]
 		if !ok {
@@ -94,6 +106,15 @@ func (p *Portal) live(v visit) error {
 			return err
 		}
 	}
+	if content.Newest && v.user.Operator() {
+		n, err := p.unknown.Waiting(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			content.Unknown = v.lang.N("unknown.waiting", n)
+		}
+	}
 	pg := v.page("events", "live.title")
 	if content.Newest {
 		pg.Scripts = []string{"live.js"}
@@ -103,10 +124,28 @@ func (p *Portal) live(v visit) error {
 	return nil
 }
 
-// choices lists the customer's panels by name.
+// maxChoices is how many panels are listed to choose from; with more a page
+// would be megabytes, and nobody would find one.
+const maxChoices = 300
+
+// ofAccount is the panel that has the account, the first by id when several
+// have; empty: none.
+func (v *viewer) ofAccount(account string) (found string) {
+	for id, d := range v.names.Panels {
+		if strings.EqualFold(d.Account, account) && (found == "" || id < found) {
+			found = id
+		}
+	}
+	return found
+}
+
+// choices lists the customer's panels by name; of very many only the chosen one.
 func (v *viewer) choices(path, chosen string) []choice {
 	var list []choice
 	for id, d := range v.names.Panels {
+		if len(v.names.Panels) > maxChoices && id != chosen {
+			continue
+		}
 		list = append(list, choice{id, d.Name, d.Account, with(path, "panel", id), id == chosen})
 	}
 	slices.SortFunc(list, func(a, b choice) int {

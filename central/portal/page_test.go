@@ -21,7 +21,7 @@ import (
 func TestPanicIsAPage(t *testing.T) {
 	s := centraltest.NewService(t, time.Now())
 	var log bytes.Buffer
-	p, err := New(Config{}, s.Accounts, s.History, s.Premises, s.Mesh, s.Watch, slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := New(Config{}, Parts{Accounts: s.Accounts, History: s.History, Premises: s.Premises, Mesh: s.Mesh, Watch: s.Watch}, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestRuleFormOfManyPanels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(Config{}, s.Accounts, s.History, s.Premises, s.Mesh, s.Watch, slog.New(slog.DiscardHandler))
+	p, err := New(Config{}, Parts{Accounts: s.Accounts, History: s.History, Premises: s.Premises, Mesh: s.Mesh, Watch: s.Watch}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

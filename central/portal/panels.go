@@ -22,8 +22,9 @@ type Receiver struct {
 
 // panelsPage lists panels.
 type panelsPage struct {
-	Panels []panelRow
-	Older  string // link, empty on the last page
+	Panels   []panelRow
+	Older    string // link, empty on the last page
+	Operator bool
 }
 
 type panelRow struct {
@@ -44,7 +45,7 @@ func (p *Portal) panels(v visit) error {
 	if err != nil {
 		return err
 	}
-	content := panelsPage{}
+	content := panelsPage{Operator: v.user.Operator()}
 	for _, b := range found.Items {
 		row := panelRow{PanelBody: b, ZoneCount: v.lang.N("panel.zone_count", len(b.Zones)), Warnings: warnings(v.lang, b.Warnings)}
 		last, err := p.lastEvents(ctx, v, view, b, 1)

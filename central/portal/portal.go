@@ -22,7 +22,9 @@ import (
 	"strings"
 
 	"vedetta/central/account"
+	"vedetta/central/discovery"
 	"vedetta/central/history"
+	"vedetta/central/panelimport"
 	"vedetta/central/premises"
 	"vedetta/central/watch"
 	"vedetta/central/web"
@@ -49,13 +51,27 @@ type Portal struct {
 	premises *premises.Premises
 	mesh     Mesh
 	watching *watch.Watch
+	unknown  *discovery.Discovery
+	imports  *panelimport.Importer
 	words    *Words
 	pages    *template.Template
 	log      *slog.Logger
 }
 
+// Parts are what the pages stand on.
+type Parts struct {
+	Accounts *account.Accounts
+	History  *history.History
+	Premises *premises.Premises
+	Mesh     Mesh
+	Watch    *watch.Watch
+
+	Discovery *discovery.Discovery
+	Imports   *panelimport.Importer
+}
+
 // New reads the embedded texts and templates.
-func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premises, m Mesh, at *watch.Watch, log *slog.Logger) (*Portal, error) {
+func New(cfg Config, p Parts, log *slog.Logger) (*Portal, error) {
 	w, err := LoadWords()
 	if err != nil {
 		return nil, err
@@ -64,7 +80,8 @@ func New(cfg Config, a *account.Accounts, h *history.History, p *premises.Premis
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	return &Portal{cfg, a, h, p, m, at, w, t, log}, nil
+	return &Portal{cfg: cfg, accounts: p.Accounts, history: p.History, premises: p.Premises, mesh: p.Mesh, watching: p.Watch,
+		unknown: p.Discovery, imports: p.Imports, words: w, pages: t, log: log}, nil
 }
 
 // Handler serves everything that no other part does.
@@ -103,7 +120,15 @@ func (p *Portal) Handler() (http.Handler, error) {
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.problem(w, r, http.StatusForbidden, "refused")
 	}))
-	return p.safely(guard.Handler(http.MaxBytesHandler(mux, maxForm))), nil
+	// Only a file of panels may be larger than what a form sends.
+	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		most := int64(maxForm)
+		if r.URL.Path == importPage {
+			most = panelimport.MaxFile + maxForm
+		}
+		http.MaxBytesHandler(mux, most).ServeHTTP(w, r)
+	})
+	return p.safely(guard.Handler(bounded)), nil
 }
 
 // maxForm bounds what a form may send, in bytes.
@@ -112,29 +137,38 @@ const maxForm = 256 << 10
 // routes are the pages of who is logged in.
 func (p *Portal) routes() map[string]func(visit) error {
 	routes := map[string]func(visit) error{
-		"GET /{$}":                      p.live,
-		"GET /live":                     p.stream,
-		"GET /events/{id}":              p.event,
-		"GET /notifications":            p.notifications,
-		"GET /panels":                   p.panels,
-		"GET /panels/new":               p.newPanel,
-		"GET /panels/{id}":              p.panel,
-		"GET /panels/{id}/edit":         p.editPanel,
-		"GET /panels/{id}/watch":        p.watch,
-		"GET /panels/{id}/watch/stream": p.watchStream,
-		"GET /contacts":                 p.contacts,
-		"GET /contacts/new":             p.newContact,
-		"GET /contacts/{id}":            p.contact,
-		"GET /rules":                    p.rules,
-		"GET /rules/new":                p.newRule,
-		"GET /rules/{id}":               p.rule,
-		"POST /rules/{id}/enabled":      p.enableRule,
-		"GET /device":                   p.device,
-		"POST /device":                  p.subscribe,
-		"POST /device/remove":           p.unsubscribe,
-		"GET /account":                  p.account,
-		"POST /account/password":        p.changePassword,
-		"POST /account/language":        p.setLanguage,
+		"GET /{$}":                            p.live,
+		"GET /live":                           p.stream,
+		"GET /events/{id}":                    p.event,
+		"GET /notifications":                  p.notifications,
+		"GET /panels":                         p.panels,
+		"GET /panels/new":                     p.newPanel,
+		"GET /panels/{id}":                    p.panel,
+		"GET /panels/{id}/edit":               p.editPanel,
+		"GET /panels/{id}/watch":              p.watch,
+		"GET /panels/{id}/watch/stream":       p.watchStream,
+		"GET " + importPage:                   p.askImport,
+		"POST " + importPage:                  p.doImport,
+		"GET " + importPage + "/template.csv": p.importTemplate,
+		"GET /imports/{id}":                   p.importDone,
+		"GET /imports/{id}/report.csv":        p.importReport,
+		"GET /unknown":                        p.operator(p.unknownPanels),
+		"GET /unknown/{id}":                   p.operator(p.unknownPanel),
+		"POST /unknown/{id}":                  p.operator(p.adopt),
+		"GET /adoptions/{id}":                 p.operator(p.adoption),
+		"GET /contacts":                       p.contacts,
+		"GET /contacts/new":                   p.newContact,
+		"GET /contacts/{id}":                  p.contact,
+		"GET /rules":                          p.rules,
+		"GET /rules/new":                      p.newRule,
+		"GET /rules/{id}":                     p.rule,
+		"POST /rules/{id}/enabled":            p.enableRule,
+		"GET /device":                         p.device,
+		"POST /device":                        p.subscribe,
+		"POST /device/remove":                 p.unsubscribe,
+		"GET /account":                        p.account,
+		"POST /account/password":              p.changePassword,
+		"POST /account/language":              p.setLanguage,
 	}
 	for path, save := range map[string]func(visit) error{"/panels": p.savePanel, "/contacts": p.saveContact, "/rules": p.saveRule} {
 		routes["POST "+path] = save

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"vedetta/central/centraltest"
+	"vedetta/central/panelimport"
 	"vedetta/central/portal"
 	"vedetta/central/web"
 )
@@ -31,7 +32,8 @@ func site(t *testing.T, now time.Time) (*centraltest.Service, *httptest.Server) 
 
 func serve(t *testing.T, s *centraltest.Service, cfg portal.Config) *httptest.Server {
 	t.Helper()
-	p, err := portal.New(cfg, s.Accounts, s.History, s.Premises, s.Mesh, s.Watch, slog.New(slog.DiscardHandler))
+	p, err := portal.New(cfg, portal.Parts{Accounts: s.Accounts, History: s.History, Premises: s.Premises, Mesh: s.Mesh, Watch: s.Watch,
+		Discovery: s.Discovery, Imports: panelimport.New(s.DB, s.Ring, s.Premises)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

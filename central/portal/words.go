@@ -162,6 +162,18 @@ func (l Language) Day(t time.Time) string {
 	return l.T("day", l.T("weekday."+strconv.Itoa(int(t.Weekday()))), t.Day(), l.T("month."+strconv.Itoa(int(t.Month()))), t.Year())
 }
 
+// Number is a number as people write it: 40.000, in English 40,000.
+func (l Language) Number(n int) string {
+	s, mark := strconv.Itoa(n), "."
+	if l.Code == "en" {
+		mark = ","
+	}
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + mark + s[i:]
+	}
+	return s
+}
+
 // Clock is the time of day.
 func (l Language) Clock(t time.Time) string { return t.Format("15:04:05") }
 
