@@ -85,7 +85,7 @@ func (w *Watch) enter(ask wire.Ask) (*viewer, error) {
 	}
 	v := &viewer{ask: ask, bell: make(chan struct{}, 1)}
 	w.viewers[v] = struct{}{}
-	w.watched.Add(1)
+	w.note()
 	return v, nil
 }
 
@@ -93,7 +93,18 @@ func (w *Watch) leave(v *viewer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.viewers, v)
-	w.watched.Add(-1)
+	w.note()
+}
+
+// note makes known what is watched now.
+func (w *Watch) note() {
+	is := &watched{panels: map[string]bool{}}
+	for v := range w.viewers {
+		if is.all = is.all || v.ask.All; !v.ask.All {
+			is.panels[v.ask.Panel] = true
+		}
+	}
+	w.watched.Store(is)
 }
 
 // take gives a viewer what he hasn't read, oldest first.

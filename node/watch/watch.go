@@ -4,7 +4,7 @@
 //
 // It promises: who receives is never held up by who watches (Attempted waits for
 // no viewer and no disk); without a viewer, what was acknowledged costs one look
-// at a counter; what was refused is kept within bounds of bytes and of time,
+// at what is watched; what was refused is kept within bounds of bytes and of time,
 // known panels' apart from strangers', so that a flood of these pushes out no
 // panel's. A viewer sees the attempts of the panel that was asked for and, of
 // those that name no known panel, what relate allows; never another customer's.
@@ -56,7 +56,7 @@ type Watch struct {
 	roster Roster
 	env    env.Env
 
-	watched atomic.Int64 // viewers, so that nobody locks for nothing
+	watched atomic.Pointer[watched] // of viewers; never nil
 
 	mu        sync.Mutex           // guards what follows
 	known     *shelf               // of known panels, by panel
@@ -64,9 +64,19 @@ type Watch struct {
 	viewers   map[*viewer]struct{} // at most cfg.Viewers
 }
 
+// watched is what viewers look at now; it never changes, so that nobody who
+// receives waits to learn that nobody looks.
+type watched struct {
+	all    bool
+	panels map[string]bool
+}
+
+func (w *watched) has(panel string) bool { return w.all || w.panels[panel] }
+
 // New starts nothing. self names the attempts; site is told to viewers.
 func New(cfg Config, self mesh.Origin, site string, r Roster, e env.Env) *Watch {
 	w := &Watch{cfg: cfg, self: self, site: site, roster: r, env: e, viewers: map[*viewer]struct{}{}}
+	w.watched.Store(&watched{})
 	w.known = newShelf(cfg, func(k *kept) { w.lost(k, func(v *viewer) uint64 { return v.known }) })
 	w.strangers = newShelf(cfg, func(k *kept) { w.lost(k, func(v *viewer) uint64 { return v.strangers }) })
 	return w
@@ -74,16 +84,12 @@ func New(cfg Config, self mesh.Origin, site string, r Roster, e env.Env) *Watch 
 
 // Attempted is reception.Observer.
 func (w *Watch) Attempted(a reception.Attempt) {
-	taken := a.Verdict.Word == reception.WordACK
-	if taken && w.watched.Load() == 0 {
+	panel, taken := a.Verdict.Panel, a.Verdict.Word == reception.WordACK
+	if taken && !w.watched.Load().has(panel) {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	panel := a.Verdict.Panel
-	if taken && !w.wanted(panel) {
-		return
-	}
 	k := &kept{at: a.Received, took: time.Since(a.Received), from: a.From, verdict: a.Verdict, unsent: a.Lost != nil}
 	raw := a.Frame.Raw
 	if a.Bad != nil {
@@ -105,16 +111,6 @@ func (w *Watch) Attempted(a reception.Attempt) {
 			v.wake()
 		}
 	}
-}
-
-// wanted tells whether somebody watches the panel.
-func (w *Watch) wanted(panel string) bool {
-	for v := range w.viewers {
-		if v.ask.All || v.ask.Panel == panel {
-			return true
-		}
-	}
-	return false
 }
 
 // lost counts what a viewer has not read and can't read any more. Of a

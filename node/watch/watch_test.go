@@ -159,7 +159,7 @@ func TestAcknowledgedOnlyWhileWatched(t *testing.T) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.viewers) != 0 || w.watched.Load() != 0 {
+	if len(w.viewers) != 0 || w.watched.Load().has("p1") {
 		t.Error("a viewer who went is still there")
 	}
 }
@@ -277,19 +277,48 @@ func TestBadAsk(t *testing.T) {
 	}
 }
 
-// What an acknowledged frame costs when nobody watches, and what a refused one.
+// What an acknowledged frame costs when nobody watches, when others are watched
+// and when its panel is, and what a refused one costs.
 func BenchmarkAttempted(b *testing.B) {
-	w, r := onePanel(b, nil)
-	good := came(r, message(b, "1234", "NBA1", nil, time.Now()), "203.0.113.1:9", reception.WordACK, "stored")
-	refused := came(r, message(b, "1234", "NBA1", nil, time.Now()), "203.0.113.1:9", reception.WordSilence, dc09.ReasonNotDurable)
-	stranger := came(r, []byte("GET / HTTP/1.1\r\n"), "203.0.113.1:9", "", "")
-	for name, a := range map[string]reception.Attempt{"acknowledged": good, "refused": refused, "stranger": stranger} {
-		var o reception.Observer = w
-		b.Run(name, func(b *testing.B) {
+	good := func(r *roster.Roster) reception.Attempt {
+		return came(r, message(b, "1234", "NBA1", nil, time.Now()), "203.0.113.1:9", reception.WordACK, "stored")
+	}
+	for _, c := range []struct {
+		name    string
+		watched []string
+		attempt func(r *roster.Roster) reception.Attempt
+	}{
+		{"acknowledged", nil, good},
+		{"acknowledged, 60 others watched", others(60), good},
+		{"acknowledged, watched", []string{"p1"}, good},
+		{"refused", nil, func(r *roster.Roster) reception.Attempt {
+			return came(r, message(b, "1234", "NBA1", nil, time.Now()), "203.0.113.1:9", reception.WordSilence, dc09.ReasonNotDurable)
+		}},
+		{"stranger", nil, func(r *roster.Roster) reception.Attempt {
+			return came(r, []byte("GET / HTTP/1.1\r\n"), "203.0.113.1:9", "", "")
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			w, r := onePanel(b, nil)
+			for _, panel := range c.watched {
+				if _, err := w.enter(wire.Ask{Customer: "c1", Panel: panel, Follow: true}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			a := c.attempt(r)
+			var o reception.Observer = w
 			b.ReportAllocs()
 			for b.Loop() {
 				o.Attempted(a)
 			}
 		})
 	}
+}
+
+func others(n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("other-%d", i))
+	}
+	return out
 }
