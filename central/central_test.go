@@ -90,7 +90,9 @@ func TestRunsWithoutTheMesh(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := 0; i < len(header); i += 2 {
-			req.Header.Set(header[i], header[i+1])
+			if req.Header.Set(header[i], header[i+1]); header[i] == "Host" {
+				req.Host = header[i+1]
+			}
 		}
 		limit := time.After(10 * time.Second)
 		for {
@@ -130,6 +132,9 @@ func TestRunsWithoutTheMesh(t *testing.T) {
 	}
 	if code, _ := get("/status", "X-Forwarded-For", "203.0.113.9"); code != http.StatusForbidden {
 		t.Errorf("status through a proxy: %d", code)
+	}
+	if code, _ := get("/status", "Host", "evil.example"); code != http.StatusForbidden {
+		t.Errorf("status under a stranger's name that leads here: %d", code)
 	}
 	if code, body := get("/metrics"); code != 200 || !strings.Contains(body, "vedetta_follower_lag_seconds") {
 		t.Errorf("metrics %d", code)

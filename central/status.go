@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"vedetta/central/reconcile"
-	"vedetta/central/web"
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/link"
 )
 
@@ -93,8 +93,8 @@ func (h *health) managed(mux *http.ServeMux) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 			bearer := h.token != "" && subtle.ConstantTimeCompare([]byte(token), []byte(h.token)) == 1
-			if !bearer && !web.FromLoopback(r) {
-				http.Error(w, "want loopback or the management token (status.token_file)", http.StatusForbidden)
+			if !bearer && !daemon.FromThisMachine(r) {
+				http.Error(w, "want loopback, by an address or as localhost, or the management token (status.token_file)", http.StatusForbidden)
 				return
 			}
 			handler.ServeHTTP(w, r)

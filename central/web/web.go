@@ -136,12 +136,6 @@ func peerOf(r *http.Request) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
-// FromLoopback tells whether a request was made on this machine and not passed
-// on by a proxy.
-func FromLoopback(r *http.Request) bool {
-	return peerOf(r).IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
-}
-
 // Stream writes server-sent events.
 type Stream struct {
 	w  http.ResponseWriter

@@ -1,6 +1,6 @@
 // Package daemon is what the programs that run for years share: how a command
-// line is parsed, which signals mean what, and the exit codes that supervisors
-// rely on. It promises nothing about what the program does.
+// line is parsed, which signals mean what, the exit codes that supervisors rely
+// on, and who counts as being on this machine. It promises nothing about what the program does.
 package daemon
 
 import (

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"vedetta/cluster/daemon"
 	"vedetta/cluster/env"
 	"vedetta/node/readiness"
 )
@@ -106,7 +107,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 // loopback lets nobody else pass: a profile shows what is in memory.
 func loopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+		if !daemon.FromThisMachine(r) {
 			http.Error(w, "profiles are for loopback only", http.StatusForbidden)
 			return
 		}
@@ -117,14 +118,13 @@ func loopback(next http.Handler) http.Handler {
 // managed lets loopback and the token's bearer pass.
 func (s *Server) managed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err == nil && from.Addr().Unmap().IsLoopback() {
+		if daemon.FromThisMachine(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || s.cfg.Token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(s.cfg.Token)) != 1 {
-			http.Error(w, "want loopback or the management token (status.token_file)", http.StatusForbidden)
+			http.Error(w, "want loopback, by an address or as localhost, or the management token (status.token_file)", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

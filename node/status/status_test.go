@@ -188,19 +188,20 @@ func TestManagementIsForLoopbackOrToken(t *testing.T) {
 	s := &Server{cfg: Config{Token: "t0ken"}, env: env.Quiet(1), parts: Parts{Status: func() Status { return Status{} }}}
 	h := s.managed(http.HandlerFunc(s.status))
 	for _, tt := range []struct {
-		from, auth string
-		want       int
+		from, host, auth string
+		want             int
 	}{
-		{"127.0.0.1:5", "", 200}, {"[::1]:5", "", 200}, {"192.0.2.1:5", "", 403},
-		{"192.0.2.1:5", "Bearer wrong", 403}, {"192.0.2.1:5", "Bearer t0ken", 200},
+		{"127.0.0.1:5", "127.0.0.1:7713", "", 200}, {"[::1]:5", "localhost:7713", "", 200}, {"192.0.2.1:5", "localhost:7713", "", 403},
+		{"192.0.2.1:5", "node.example", "Bearer wrong", 403}, {"192.0.2.1:5", "node.example", "Bearer t0ken", 200},
+		{"127.0.0.1:5", "evil.example:7713", "", 403}, {"127.0.0.1:5", "evil.example:7713", "Bearer t0ken", 200}, // a name that leads here
 	} {
 		r := httptest.NewRequest("GET", "/status", nil)
-		r.RemoteAddr = tt.from
+		r.RemoteAddr, r.Host = tt.from, tt.host
 		r.Header.Set("Authorization", tt.auth)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code != tt.want {
-			t.Errorf("from %s with %q: %d, want %d", tt.from, tt.auth, w.Code, tt.want)
+			t.Errorf("from %s to %s with %q: %d, want %d", tt.from, tt.host, tt.auth, w.Code, tt.want)
 		}
 	}
 }
