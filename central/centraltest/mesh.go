@@ -119,7 +119,7 @@ func New() *Mesh {
 		hashes: map[mesh.Origin]mesh.Record{}, confirmed: map[mesh.Origin]uint64{}, grown: make(chan struct{})}
 }
 
-// SetDown cuts all feeds and refuses calls, or ends that.
+// SetDown cuts all feeds and watches and refuses calls, or ends that.
 func (m *Mesh) SetDown(down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -22,13 +22,13 @@ func (m *Mesh) SetWatch(node string, w Watch) {
 // OpenWatch opens a watch at one node.
 func (m *Mesh) OpenWatch(ctx context.Context, node string) (io.ReadWriteCloser, error) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	w := m.watches[node]
-	down := m.down
-	m.mu.Unlock()
-	if w == nil || down {
+	if w == nil || m.down {
 		return nil, ErrDown
 	}
 	here, there := net.Pipe()
+	m.feeds = append(m.feeds, here)
 	go func() {
 		defer here.Close()
 		w(context.WithoutCancel(ctx), here) //nolint:errcheck // the other side sees the end
