@@ -143,3 +143,58 @@ func cutAll(b []byte, step int) string {
 		}
 	}
 }
+
+// Law: what is inspected is said as the receiver would take it, and never more; the
+// numbers that are said to be right make the frame good.
+func FuzzInspect(f *testing.F) {
+	for _, c := range readCases(f) {
+		f.Add(c.raw)
+		f.Add(bytes.TrimSuffix(c.raw, []byte("\r")))
+		f.Add(bytes.Replace(c.raw, []byte("0"), []byte("1"), 2))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frame, err := ParseFrame(b)
+		i, bad := Inspect(b, nil)
+		if bad != nil {
+			var want *BadFrame
+			if !errors.As(bad, &want) || err == nil || i.Frame.Raw != "" {
+				t.Fatalf("%q: %v, parsed %v", b, bad, err)
+			}
+			return
+		}
+		if (err == nil) != (i.Refused == "" || i.Refused == ReasonUndecryptable) {
+			t.Fatalf("%q: refused %q, parsed %v", b, i.Refused, err)
+		}
+		if err == nil {
+			sameFrame(t, i.Frame, frame)
+			if !i.CRCGood {
+				t.Fatalf("%q is good, and its CRC isn't", b)
+			}
+		}
+		if len(i.Frame.Body) > MaxBody {
+			return
+		}
+		if again, err := ParseFrame(i.Frame.Encode(nil)); err == nil && again.Body != i.Frame.Body {
+			t.Fatalf("%q becomes %q", i.Frame.Body, again.Body)
+		}
+	})
+}
+
+// Law: a key has a size that AES knows, and never stands in an error.
+func FuzzParseKey(f *testing.F) {
+	for _, s := range []string{"ABCDABCDABCDABCDABCDABCDABCDABCD", "hex:00", "text:0123456789abcdef", "0123456789abcdef", "", "èèèèèèèè"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		key, form, err := ParseKey(s)
+		if err != nil {
+			if key != nil && len(key) > 0 || len(s) > 20 && bytes.Contains([]byte(err.Error()), []byte(s)) {
+				t.Fatalf("%q: %v", s, err)
+			}
+			return
+		}
+		if _, err := NewCipher(key); err != nil || form != KeyHex && form != KeyText {
+			t.Fatalf("%q: %s, %v", s, form, err)
+		}
+	})
+}

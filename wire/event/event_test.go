@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"vedetta/wire/dc09"
 )
@@ -337,4 +338,28 @@ func TestTokensOfDC07(t *testing.T) {
 			t.Errorf("%s: %+v", token, e)
 		}
 	}
+}
+
+// Law: extended data is read from any bytes; a key has no value, a place is on Earth,
+// and a line of it says the same again.
+func FuzzExtended(f *testing.F) {
+	f.Add([]byte("X012W34.1"), []byte("Y45N12.2"), "auto")
+	f.Add([]byte("K00112233"), []byte("\xff"), "utf-8")
+	f.Add([]byte("V\xe8"), []byte("Y999N1"), "windows-1252")
+	f.Fuzz(func(t *testing.T, a, b []byte, encoding string) {
+		list := Reader{Encoding: Encoding(encoding)}.Extended([][]byte{a, b})
+		var lines []string
+		for _, x := range list {
+			if x.Secret() && x.Value != "" || !utf8.ValidString(x.Value) || x.Key() == "" || x.Name("it") == "" {
+				t.Fatalf("%+v", x)
+			}
+			lines = append(lines, x.Line())
+		}
+		if again := ExtendedLines(lines); !slices.Equal(again, list) && len(list) > 0 {
+			t.Fatalf("%+v became %+v", list, again)
+		}
+		if latitude, longitude, ok := Coordinates(list); ok && !(latitude >= -90 && latitude <= 90 && longitude >= -180 && longitude <= 180) {
+			t.Fatalf("%+v is at %f %f", list, latitude, longitude)
+		}
+	})
 }
