@@ -64,10 +64,14 @@ func RunDecode(o DecodeOptions, in io.Reader, out, errOut io.Writer) int {
 	} else {
 		hint(o.File, in, errOut, "one frame")
 		b, err := read(o.File, in)
-		if err != nil {
+		switch {
+		case errors.Is(err, errMuch):
+		case err != nil:
 			return usage(err)
+		default:
+			b, err = fromCopy(b)
 		}
-		if b, err = fromCopy(b); err != nil {
+		if err != nil {
 			d = nothing(err)
 		} else {
 			d = Decode(b, key)

@@ -72,6 +72,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"no bracket":     {frameOf(`"NULL"0001L0#1234`), "", "want a data block in brackets", false},
 		"wrong key":      {string(sealed), "text:sixteen letters!", "the key (text, AES-128) doesn't open the content", true},
 		"no AES":         {frameOf(`"*NULL"0001L0#1234[0011`), "", "4 characters, want hex digits of whole AES blocks", true},
+		"a whole file":   {strings.Repeat(plain, 2000), "", "want one frame", false},
 		"too long":       {"\n00000FFF\"" + strings.Repeat("A", 5000), "", "no end within", false},
 	} {
 		code, d, _ := decoded(t, DecodeOptions{Key: c.key}, c.raw)

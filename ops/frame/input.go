@@ -14,6 +14,8 @@ import (
 // maxInput bounds what is read; a frame has 4,105 bytes at most.
 const maxInput = 64 << 10
 
+var errMuch = fmt.Errorf("more than %d bytes: want one frame", maxInput)
+
 // fromHex reads bytes written as hex digits. Spaces, new lines, and 0x, \x, commas,
 // colons or dashes between bytes are passed over.
 func fromHex(s string) ([]byte, error) {
@@ -52,7 +54,7 @@ func read(file string, in io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if len(b) > maxInput {
-		return nil, fmt.Errorf("more than %d bytes, want one frame", maxInput)
+		return nil, errMuch
 	}
 	return b, nil
 }
