@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 	"vedetta/ops/panel/fleet"
 )
 
-// TestReceiverConforms holds a real node against every clause, over TCP and UDP,
-// plain and encrypted, and then bears faults of the way at it.
+// TestReceiverConforms holds a real node against every clause, over TCP, UDP
+// and TLS, plain and encrypted, and then bears faults of the way at it.
 func TestReceiverConforms(t *testing.T) {
 	long(t)
 	m := meshtest.Start(t, bin)
@@ -28,23 +29,13 @@ func TestReceiverConforms(t *testing.T) {
 	}
 	lines := readmeLines(t, strings.NewReplacer("bin/vedettactl", filepath.Join(bin, "vedettactl"), "127.0.0.1:7711", m.Nodes[0].DC09,
 		"127.0.0.1:7721", m.Nodes[1].DC09, "$ACCOUNT", m.Demo.Account, "1234ABCD", m.Demo.PlainAccount, "--key-file key", "--key-file "+key))
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", lines["conform"]+" --json").Output()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != conform.ExitFault) {
-		t.Fatal(err)
-	}
-	var r conform.Report
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatal(err)
-	}
-	if len(r.Results) < 60 || r.Passed != len(r.Results) {
-		t.Errorf("%d checks, %d passed", len(r.Results), r.Passed)
-	}
-	for _, x := range r.Results {
-		if x.Verdict != conform.Pass {
-			t.Errorf("%s %s: %s", x.Verdict, x.ID, x.Why)
-		}
-	}
+	var both sync.WaitGroup // at once: what the one waits for, the other needn't
+	both.Go(func() { conforms(t, lines["conform"]+" --json", 60) })
+	both.Go(func() {
+		over := strings.Replace(lines["conform"], m.Nodes[0].DC09, *m.Nodes[0].DC09TLS, 1)
+		conforms(t, over+" --json --tls --tls-ca "+filepath.Join(m.Dir, "pki", "ca.pem"), 55)
+	})
+	both.Wait()
 	if said, err := exec.CommandContext(t.Context(), "sh", "-c", lines["load"]).CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s", lines["load"], err, said)
 	}
@@ -53,6 +44,30 @@ func TestReceiverConforms(t *testing.T) {
 		Account: []string{m.Demo.Account}, Key: "hex:" + m.Demo.Key, Timeout: 5 * time.Second}
 	if code := fleet.Command(t.Context(), o, &told, &told); code != fleet.ExitDone {
 		t.Errorf("load: exit %d\n%s", code, &told)
+	}
+}
+
+// conforms runs panel conform and wants all to hold: at least so many checks passed,
+// none failed or observed, and none skipped but what TLS doesn't have.
+func conforms(t *testing.T, line string, passed int) {
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", line).Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != conform.ExitFault) {
+		t.Errorf("%s: %v", line, err)
+		return
+	}
+	var r conform.Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Errorf("%s: %v", line, err)
+		return
+	}
+	if r.Passed < passed || r.Transport != "tls" && r.Skipped > 0 {
+		t.Errorf("over %s: %d passed of %d, %d skipped", r.Transport, r.Passed, len(r.Results), r.Skipped)
+	}
+	for _, x := range r.Results {
+		if x.Verdict == conform.Fail || x.Verdict == conform.Observation {
+			t.Errorf("over %s: %s %s: %s", r.Transport, x.Verdict, x.ID, x.Why)
+		}
 	}
 }
 
