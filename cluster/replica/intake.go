@@ -45,16 +45,25 @@ func (r *Replica) offer(lane journal.Lane, o mesh.Origin, records []mesh.Record,
 	if mark, _ := r.journal.MarkAndHash(o); mark > in.reorder.Base() {
 		in.reorder.Set(mark) // decisions come past us
 	}
+	if !in.held(lane) && in.reorder.Pass(records) {
+		r.submit(in, lane, o, records, done)
+		return
+	}
 	in.reorder.Hold(records)
 	r.pump(in, lane, o, done)
 }
 
+// held tells whether the lane waits: live records for a catch-up that is under
+// way, as the journal's lanes overtake one another. Needs mu.
+func (in *intake) held(lane journal.Lane) bool {
+	return lane == journal.LaneLive && in.underway[journal.LaneCatchUp] > 0
+}
+
 var errQuarantined = errors.New("the origin is quarantined")
 
-// pump submits the run that is ready. While catch-up is under way, live records
-// wait for it, as the journal's lanes overtake one another. Needs in.mu.
+// pump submits the run that is ready. Needs in.mu.
 func (r *Replica) pump(in *intake, lane journal.Lane, o mesh.Origin, done func(error)) {
-	if lane == journal.LaneLive && in.underway[journal.LaneCatchUp] > 0 {
+	if in.held(lane) {
 		done(nil)
 		return
 	}
@@ -63,6 +72,11 @@ func (r *Replica) pump(in *intake, lane journal.Lane, o mesh.Origin, done func(e
 		done(nil)
 		return
 	}
+	r.submit(in, lane, o, ready, done)
+}
+
+// submit gives records that follow what was submitted to the journal. Needs in.mu.
+func (r *Replica) submit(in *intake, lane journal.Lane, o mesh.Origin, ready []mesh.Record, done func(error)) {
 	for len(ready) > 0 {
 		n := min(len(ready), chunkRecords)
 		if lane == journal.LaneLive {

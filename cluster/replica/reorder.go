@@ -54,6 +54,22 @@ func (b *Reorder) Hold(records []mesh.Record) {
 	}
 }
 
+// Pass is Hold and Take of records that follow the base and one another while
+// nothing is held, as live delivery brings them: they are given out as they are.
+// False: it took nothing.
+func (b *Reorder) Pass(records []mesh.Record) bool {
+	if len(b.held) > 0 || len(records) == 0 {
+		return false
+	}
+	for i := range records {
+		if records[i].Number != b.base+1+uint64(i) {
+			return false
+		}
+	}
+	b.base += uint64(len(records))
+	return true
+}
+
 // Take gives out the run that follows the base, and moves the base to its end.
 func (b *Reorder) Take() (records []mesh.Record) {
 	for {
