@@ -9,17 +9,18 @@ import (
 
 // How often the collector of garbage runs, by what it is asked to.
 const (
-	collectCalm  = 100             // percent: a quiet node stays small
-	collectBusy  = 400             // percent: a loaded one takes memory for time
-	busyCycles   = 4               // collections in a second that show load
-	busyLooks    = 2               // in a row: a start is no load
-	collectEvery = time.Second     // between looks
-	calmAfter    = 3 * time.Second // without load
+	collectCalm  = 100         // percent: a quiet node stays small
+	collectBusy  = 400         // percent: a loaded one takes memory for time
+	busyCycles   = 4           // collections in a second that show load
+	busyLooks    = 2           // in a row: a start is no load
+	collectEvery = time.Second // between looks
+	calmAfter    = time.Minute // without load: memory that was given back is dear to get again
 )
 
 // followLoad lets the collector of garbage run less often while it runs all the
-// time, and gives the memory back when that is over. GOGC, when it is set, stands.
-func followLoad(getenv func(string) string) func(context.Context) error {
+// time, and gives the memory back when there was no load for as long as calm says.
+// GOGC, when it is set, stands.
+func followLoad(getenv func(string) string, calm time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if getenv("GOGC") != "" {
 			return nil
@@ -50,7 +51,7 @@ func followLoad(getenv func(string) string) func(context.Context) error {
 			case !busy && looks >= busyLooks:
 				busy = true
 				debug.SetGCPercent(collectBusy)
-			case busy && time.Since(seen) > calmAfter:
+			case busy && time.Since(seen) > calm:
 				busy = false
 				debug.SetGCPercent(collectCalm)
 				debug.FreeOSMemory()

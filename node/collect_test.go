@@ -18,12 +18,12 @@ func TestCollectorFollowsTheLoad(t *testing.T) {
 	}
 	before := debug.SetGCPercent(collectCalm)
 	defer debug.SetGCPercent(before)
-	if err := followLoad(func(string) string { return "100" })(t.Context()); err != nil {
+	if err := followLoad(func(string) string { return "100" }, time.Second)(t.Context()); err != nil {
 		t.Fatalf("with GOGC set: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- followLoad(func(string) string { return "" })(ctx) }()
+	go func() { done <- followLoad(func(string) string { return "" }, time.Second)(ctx) }()
 	percent := func() int {
 		p := debug.SetGCPercent(collectCalm)
 		debug.SetGCPercent(p)

@@ -184,7 +184,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
 		"roster": people.Run, "supervision": watched.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
-		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
+		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv, calmAfter), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
 	} {
 		g.Go(func() error {
 			if err := run(running); err != nil && running.Err() == nil {
