@@ -8,6 +8,7 @@ import (
 
 	sharding "vedetta/node/identity"
 	"vedetta/wire/decision"
+	"vedetta/wire/mesh"
 )
 
 // silence is a change of one panel with one event and so many steps.
@@ -47,6 +48,42 @@ func TestRule30_VerdictAndPlanAreOneEntryAndItsPlaceIsTheEvent(t *testing.T) {
 	}
 	equal(t, "steps", len(v.Plan), 2)
 	equal(t, "origin", v.Entry.Origin, at)
+}
+
+// Each panel of a command has its own place, also behind a plan that takes
+// several records.
+func TestRule30_EveryPanelOfACommandHasItsOwnPlace(t *testing.T) {
+	m := founded(t)
+	list := []decision.Silence{silence("c1", "p1", 0, decision.SilentAll, 1500)}
+	for i := 0; len(list) < 4; i++ {
+		if p := fmt.Sprint("q", i); sharding.Shard(p) == sharding.Shard("p1") {
+			list = append(list, silence("c2", p, 0, decision.SilentAll, 1))
+		}
+	}
+	m.ok(m.supervise(list...))
+	first := map[string]mesh.Position{}
+	steps := map[string]int{}
+	for i, d := range m.said() {
+		at := m.records[i].Position()
+		if d.Verdict == nil {
+			continue
+		}
+		if d.Part == 0 {
+			first[d.Verdict.Panel] = at
+		}
+		if d.Verdict.Entry != first[d.Verdict.Panel] {
+			t.Fatalf("record %s is about %s, want %s", at, d.Verdict.Entry, first[d.Verdict.Panel])
+		}
+		for _, n := range d.Verdict.Plan {
+			steps[d.Verdict.Panel]++
+			o := m.s.open[n.ID]
+			if o == nil || o.Verdict != first[d.Verdict.Panel].Number || n.Event != decision.EventID(d.Verdict.Entry, 0) {
+				t.Fatalf("step %+v is open as %+v", n, o)
+			}
+		}
+	}
+	equal(t, "panels", len(first), 4)
+	equal(t, "steps of the long plan", steps["p1"], 1500)
 }
 
 func TestRule30_RaisedOnceAndRestoredOnce(t *testing.T) {
