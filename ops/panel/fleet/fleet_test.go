@@ -297,9 +297,14 @@ func TestAccountsOfAFile(t *testing.T) {
 	}
 	write("account,key,prefix,receiver\n# remark\nAB01, text:sixteen letters!\nAB02,,7\n\nAB03,00112233445566778899AABBCCDDEEFF,1,2F # plain?\n")
 	o := options("127.0.0.1:1")
+	o.Panels = 0
+	if p, err := o.plan(); err != nil || p.Panels != 100 || len(p.accounts) != 100 || p.accounts[99].number != "AB63" {
+		t.Errorf("%d panels, %v; want 100", p.Panels, err)
+	}
 	o.Generate, o.Key, o.Accounts = "", "", file
+	o.Panels = 0
 	p, err := o.plan()
-	if err != nil || len(p.accounts) != 3 || p.accounts[1].prefix != "7" || p.accounts[0].prefix != "0" || p.accounts[2].receiver != "2F" || len(p.accounts[1].key) != 0 || len(p.accounts[2].key) != 16 {
+	if err != nil || len(p.accounts) != 3 || p.Panels != 3 || p.accounts[1].prefix != "7" || p.accounts[0].prefix != "0" || p.accounts[2].receiver != "2F" || len(p.accounts[1].key) != 0 || len(p.accounts[2].key) != 16 {
 		t.Errorf("%+v, %v", p.accounts, err)
 	}
 	for content, want := range map[string]string{"": "no account", "AB01,short": "line 1: dc09: key", "\nXY": `line 2: account "XY"`, "AB01,,,,": "line 1: 5 fields"} {

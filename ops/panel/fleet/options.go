@@ -35,7 +35,7 @@ const (
 type Options struct {
 	To         []string        `name:"to" required:"" sep:"," placeholder:"HOST:PORT" help:"Addresses; panels spread over them, and turn to the next one on silence."`
 	Mine       bool            `name:"yes-this-is-mine" help:"The addresses aren't this machine's, and the receiver there is mine to load."`
-	Panels     int             `name:"panels" default:"100" help:"Panels at once, 1 to 50,000."`
+	Panels     int             `name:"panels" help:"Panels at once, 1 to 50,000; when left out, one for each account of a file, else 100."`
 	Rate       string          `name:"rate" default:"50/s" help:"Messages of all panels together, as 200/s or 3000/min; max: each panel as fast as its answers come."`
 	Duration   time.Duration   `name:"duration" default:"10s" help:"How long, up to 24h."`
 	Profile    string          `name:"profile" enum:"poll,alarms,mixed,burst,storm" default:"mixed" help:"poll: link tests. alarms: burglary and its restoral. mixed: nine polls of ten, else openings, tests and alarms. burst: ten alarms of one panel at once. storm: polls, and thrice an alarm of all panels at the same moment."`
@@ -121,9 +121,16 @@ func (o Options) plan() (p plan, err error) {
 	if p.rate == 0 && (o.Profile == "burst" || o.Profile == "storm") {
 		return p, fmt.Errorf("--rate max: the profile %s wants a rate, as 200/s", o.Profile)
 	}
+	if o.Panels == 0 && o.Accounts == "" {
+		o.Panels = 100
+	}
 	if p.accounts, err = o.fleet(); err != nil {
 		return p, err
 	}
+	if o.Panels == 0 {
+		o.Panels = len(p.accounts)
+	}
+	p.Panels = o.Panels
 	if o.Panels < 1 || o.Panels > 50_000 {
 		return p, fmt.Errorf("--panels %d: want 1 to 50,000", o.Panels)
 	}

@@ -104,7 +104,7 @@ func (r *run) report(units []*unit, took time.Duration) Report {
 	}
 	rep.Unacknowledged = rep.Messages - rep.Acknowledged
 	rep.StartLag = lag.Round(time.Microsecond).Seconds()
-	rep.Rate = float64(rep.Acknowledged) / r.Duration.Seconds()
+	rep.Rate = float64(rep.Acknowledged) / min(took, r.Duration).Seconds() // an early end is shorter
 	if len(times) > 0 {
 		times.Sort()
 		at := func(p float64) *float64 { return new(times.At(p).Seconds()) }
