@@ -24,6 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"vedetta/cluster/env"
 	"vedetta/node/reception"
 	"vedetta/node/roster"
@@ -79,6 +81,18 @@ func New(cfg Config, self mesh.Origin, site string, r Roster, e env.Env) *Watch 
 	w.watched.Store(&watched{})
 	w.known = newShelf(cfg, func(k *kept) { w.lost(k, func(v *viewer) uint64 { return v.known }) })
 	w.strangers = newShelf(cfg, func(k *kept) { w.lost(k, func(v *viewer) uint64 { return v.strangers }) })
+	e.Metrics.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vedetta_watch_viewers", Help: "Streams by which attempts of panels are watched now."}, func() float64 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return float64(len(w.viewers))
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "vedetta_watch_kept_bytes", Help: "Attempts kept in memory for who looks later."}, func() float64 {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return float64(w.known.held + w.strangers.held)
+		}),
+	)
 	return w
 }
 
