@@ -43,6 +43,12 @@ bench: build ## speed and size beside a plain echo server, two to three minutes;
 	$(GO) build -o bin/ ./bench/vedetta-bench
 	@bin/vedetta-bench --commit "$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" --rounds $(ROUNDS) --only '$(ONLY)' $(BENCH)
 
+.PHONY: flood
+flood: build ## known panels among strangers, and thousands of connections on one node, three to four minutes
+	$(GO) build -o bin/ ./bench/vedetta-bench
+	@bin/vedetta-bench hold
+	@bin/vedetta-bench flood
+
 SEED ?= 0
 .PHONY: chaos-short
 chaos-short: build ## 20,000 alarms while nodes are killed and held, judged from outside, under five minutes; SEED=
