@@ -11,6 +11,7 @@ import (
 	"vedetta/central/history"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
+	"vedetta/wire/heard"
 	"vedetta/wire/push"
 )
 
@@ -125,6 +126,8 @@ func TestPagesInBrowser(t *testing.T) {
 func furnish(t *testing.T, s *centraltest.Service, now time.Time) {
 	t.Helper()
 	text := func(v string) *string { return &v }
+	age := int64(95_000)
+	s.Mesh.Heard(centraltest.House, heard.Panel{Supervised: true, Dual: true, PrimaryMs: &age, AlternativeMs: &age, Silent: []string{"primary"}, SilentSinceMs: now.UnixMilli()})
 	err := s.Premises.Edit(t.Context(), now, centraltest.Customer, func(c *premises.Change) error {
 		b := premises.NewContact()
 		b.Name, b.Email, b.Phone = "Marco Bianchi", text("marco.bianchi@vedetta.example"), text("+393331234567")
@@ -136,6 +139,7 @@ func furnish(t *testing.T, s *centraltest.Service, now time.Time) {
 		if _, err := c.EditPanel(centraltest.House, "", func(b *premises.PanelBody) error {
 			set := premises.NewReception()
 			set.Ack, set.BehindSeconds = "all", 120
+			b.Supervision = &premises.SupervisionBody{Profile: text("DP4"), Alternative: &premises.PathBody{Transport: text("udp")}}
 			b.Reception, b.Key = &set, "00112233445566778899AABBCCDDEEFF"
 			b.NextKey = "text:another key 1234"
 			return nil
