@@ -356,10 +356,11 @@ func (c *Core) tell(now tick, from *node, about uint8, t told) {
 	if about == 0 || t.flags&nodeCovered == 0 || reported <= n.reported && n != from {
 		return
 	}
-	n.reported, n.serving = max(n.reported, reported), t.flags&nodeServing != 0
-	if since := now.back(t.since); n.since == 0 || since+second/2 < n.since || since > n.since+second/2 {
+	since, serving := now.back(t.since), t.flags&nodeServing != 0
+	if n.since == 0 || serving != n.serving || since+second/2 < n.since || since > n.since+3*second {
 		n.since = since // else it is the same, told a moment later
 	}
+	n.reported, n.serving = max(n.reported, reported), serving
 }
 
 // hearsay keeps what was told of a panel that isn't in the roster yet.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"vedetta/wire/decision"
+	"vedetta/wire/roster"
 )
 
 const (
@@ -273,5 +274,54 @@ func TestRule30_WhatIsSupervisedNoMoreIsForgottenWithoutAWord(t *testing.T) {
 	w.pass(2*slack, nil)
 	if len(w.said) != 1 {
 		t.Fatalf("%s, want it raised by its new time", w.story())
+	}
+}
+
+// A message is of the alternative path when it fits all that tells it apart.
+func TestPathOfAMessage(t *testing.T) {
+	text := func(s string) *string { return &s }
+	for name, c := range map[string]struct {
+		path             *roster.Path
+		transport        string
+		prefix, receiver *string
+		want             Path
+	}{
+		"one path":                {nil, "udp", text("2"), nil, Primary},
+		"by transport":            {&roster.Path{Transport: "udp"}, "udp", nil, nil, Alternative},
+		"another transport":       {&roster.Path{Transport: "udp"}, "tcp", nil, nil, Primary},
+		"by prefix":               {&roster.Path{Prefix: "2A"}, "tcp", text("02a"), nil, Alternative},
+		"another prefix":          {&roster.Path{Prefix: "2A"}, "tcp", text("0"), nil, Primary},
+		"without a prefix":        {&roster.Path{Prefix: "0"}, "tcp", nil, nil, Primary},
+		"by receiver":             {&roster.Path{Receiver: "7"}, "tcp", text("0"), text("7"), Alternative},
+		"all of two":              {&roster.Path{Transport: "udp", Receiver: "7"}, "udp", nil, text("7"), Alternative},
+		"one of two is another's": {&roster.Path{Transport: "udp", Receiver: "7"}, "tcp", nil, text("7"), Primary},
+	} {
+		if got := pathOf(&roster.Panel{Alternative: c.path}, c.transport, c.prefix, c.receiver); got != c.want {
+			t.Errorf("%s: path %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// What a change tells, in the customer's language and the premises' time.
+func TestEventsOfAChange(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Rome")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all, primary, alternative = decision.SilentAll, decision.SilentPrimary, decision.SilentAlternative
+	c := Change{From: primary, To: primary | alternative | all, Supervised: true, Heard: [paths]time.Duration{2 * time.Hour, 90 * time.Minute}}
+	for language, want := range map[string]string{"it": "ultimo segnale 24/11/2026 11:30:00 CET", "en": "last heard 2026-11-24 11:30:00 CET"} {
+		l := c.Events(begin, zone, language)
+		if len(l) != 2 || l[0].Code != "352" || l[1].Code != "350" || l[1].Index != 1 || l[0].Qualifier != "new" || l[0].Text != want || l[1].Text != want || l[0].Standard != "VEDETTA" || l[0].Category != "communication" {
+			t.Errorf("%s: %+v", language, l)
+		}
+	}
+	c.From, c.To = c.To, alternative
+	if l := c.Events(begin, zone, "it"); len(l) != 2 || l[0].Code != "351" || l[1].Code != "350" || l[0].Qualifier != "restore" || l[1].Text != "" {
+		t.Errorf("%+v, want the primary path and the panel restored", l)
+	}
+	c = Change{To: decision.SilentNever, Supervised: true, Heard: [paths]time.Duration{-1, -1}}
+	if l := c.Events(begin, zone, "en"); len(l) != 1 || l[0].Code != "354" || l[0].Text != "not heard yet" {
+		t.Errorf("%+v, want 354", l)
 	}
 }

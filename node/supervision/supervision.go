@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -122,7 +123,7 @@ func pathOf(p *roster.Panel, transport string, prefix, receiver *string) Path {
 }
 
 func sameNumber(want string, got *string) bool {
-	return got != nil && rosters.TrimZeros(want) == rosters.TrimZeros(*got)
+	return got != nil && strings.EqualFold(rosters.TrimZeros(want), rosters.TrimZeros(*got))
 }
 
 // RosterChanged takes over the panels of one document of a customer's roster:
