@@ -67,7 +67,10 @@ func (l *Loaded) with(doc roster.Customer, k seal.Key, d Document) *Loaded {
 	next.parts = append(next.parts, p)
 	slices.SortFunc(next.parts, func(a, b *part) int { return cmp.Compare(a.number, b.number) })
 	if doc.Part == 0 {
-		next.Doc, next.contacts = doc, make(map[string]int, len(doc.Contacts))
+		next.Doc, next.contacts = doc, nil
+		if len(doc.Contacts) > 0 {
+			next.contacts = make(map[string]int, len(doc.Contacts))
+		}
 		for i := range doc.Contacts {
 			next.contacts[doc.Contacts[i].ID] = i
 		}
