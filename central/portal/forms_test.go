@@ -124,7 +124,7 @@ func TestSupervisionByPage(t *testing.T) {
 	v := newVisitor(t)
 	form := panelValues()
 	form.Set("supervision.profile", "DP4")
-	v.post("/panels", form, 422, `href="#f-supervision-alternative-transport"`, "indica come si riconosce il secondo", "DP4: guasto segnalato entro 1 minuto e 30 secondi, secondo percorso entro 5 ore", "<details open>")
+	v.post("/panels", form, 422, `href="#f-supervision-alternative-transport"`, "indica come si riconosce il secondo", "DP4: entro 1 minuto e 30 secondi, secondo percorso 5 ore", "<details open>")
 	form.Set("supervision.alternative.transport", "udp")
 	r, _ := v.post("/panels", form, 200, "Aggiunto.", "1 minuto e 15 secondi", "tolleranza 15 secondi", "Secondo percorso")
 	edit := v.get(r.Request.URL.Path+"/edit", 200, `value="DP4" selected`, `value="udp" selected`, `value="16200"`)
