@@ -168,8 +168,9 @@ func (s *Supervision) Run(ctx context.Context) error {
 	})
 	tell := make(map[string]chan struct{}, len(s.cfg.Peers))
 	for _, peer := range s.cfg.Peers {
-		tell[peer] = make(chan struct{}, 1)
-		g.Go(func() error { return s.tell(ctx, peer, tell[peer]) })
+		now := make(chan struct{}, 1)
+		tell[peer] = now
+		g.Go(func() error { return s.tell(ctx, peer, now) })
 	}
 	g.Go(func() error {
 		return every(ctx, DigestEvery, func(ctx context.Context) {
