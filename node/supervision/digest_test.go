@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,7 +31,7 @@ func give(t *testing.T, from, to *Core, now time.Time) (size int, whole bool) {
 	b, seq := from.Digest(now, to.nodes[0].name)
 	whole, err := to.Take(now, from.nodes[0].name, b)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	from.Answered(to.nodes[0].name, seq, !whole)
 	return len(b), whole
@@ -136,6 +137,40 @@ func TestDigestsThatAreNoneAreRefused(t *testing.T) {
 	if seen, _ := b.Look(begin, ids[0]); seen.Heard[Primary] >= 0 {
 		t.Error("a refused digest was taken over")
 	}
+}
+
+// Messages, digests, roster and judge at once: for the race detector.
+func TestAllAtOnce(t *testing.T) {
+	a, b, ids := two(200)
+	for _, c := range []*Core{a, b} {
+		c.Configure([]Member{{"arezzo", "a"}, {"roubaix", "b"}}, []string{"a", "b"})
+	}
+	var wg sync.WaitGroup
+	each := func(fn func(now time.Time, i int)) {
+		wg.Go(func() {
+			for i := range 300 {
+				fn(begin.Add(time.Duration(i)*100*time.Millisecond), i)
+			}
+		})
+	}
+	for _, c := range []*Core{a, b} {
+		each(func(now time.Time, i int) { c.Heard(now, ids[i%len(ids)], Path(i%2)) })
+		each(func(now time.Time, i int) {
+			c.Serve(now, true)
+			c.Put(now, Panel{ID: ids[i%7], Customer: "c", Within: time.Duration(1+i) * time.Second})
+			c.Drop(ids[7+i%3])
+			c.Look(now, ids[i%len(ids)])
+		})
+		each(func(now time.Time, _ int) {
+			look := c.Judge(now)
+			for shard := range byte(shards) {
+				look.Shard(shard, nil, 10)
+			}
+		})
+	}
+	each(func(now time.Time, _ int) { give(t, a, b, now) })
+	each(func(now time.Time, _ int) { give(t, b, a, now) })
+	wg.Wait()
 }
 
 // What parses harms nothing: it is refused or taken, and the core goes on.
