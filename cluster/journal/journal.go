@@ -60,7 +60,7 @@ type originState struct {
 	spans  []span    // in order; the unbroken run
 	beyond bool      // files may hold records above the mark
 
-	recent []mesh.Record // the newest up to mark, without a gap; may be none
+	recent [][]mesh.Record // the newest up to mark, by commit, without a gap; may be none
 }
 
 // span is a part of an origin's run inside one day file.

@@ -51,8 +51,8 @@ func TestMemoryReadsAsTheDiskDoes(t *testing.T) {
 			ask()
 		}
 	}
-	if j.recent.bytes > j.recent.limit || len(j.origins[origins[0]].recent) == 0 || len(j.origins[origins[0]].recent) >= 300 {
-		t.Fatalf("%d bytes in memory, %d records of the first origin; want some, within %d bytes", j.recent.bytes, len(j.origins[origins[0]].recent), j.recent.limit)
+	if n := len(j.origins[origins[0]].recent); j.recent.bytes > j.recent.limit || n == 0 || n >= 30 {
+		t.Fatalf("%d bytes in memory, %d commits of the first origin; want some, within %d bytes", j.recent.bytes, n, j.recent.limit)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
