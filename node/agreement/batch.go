@@ -49,7 +49,7 @@ func (b *batch) addPlain(v *decision.Verdict) {
 		b.runs = map[string]int{}
 	}
 	b.runs[v.Customer] = len(b.drafts)
-	b.drafts = append(b.drafts, draft{shard: mesh.NoShard, record: decision.Record{Customer: v.Customer}, run: []*decision.Verdict{v}, bytes: size})
+	b.drafts = append(b.drafts, draft{shard: mesh.NoShard, record: decision.Record{Customer: v.Customer}, run: append(make([]*decision.Verdict, 0, 8), v), bytes: size})
 }
 
 func (d *draft) encode(clockMs int64) []byte {

@@ -22,47 +22,53 @@ type tentative struct {
 // whole plan and the first claims; all of it or nothing (rule 14). It is the form
 // of an earlier program: each entry has a record of its own.
 func (s *State) decide(d decision.Decide, b *batch) (Result, error) {
-	w := s.overlay(len(d.Entries))
-	t, r := s.check(d, map[string]bool{}, w)
+	defer s.windows.done()
+	t, r := s.check(d, map[string]bool{})
 	if r != nil {
+		s.windows.takeBack(0)
 		return Result{Refusal: r}, nil
 	}
 	result := Result{Claims: s.draft(t, b, false)}
 	if reason, err := b.commit(); err != nil || reason != "" {
+		s.windows.takeBack(0)
 		r := &Refusal{Reason: reason}
 		if v := b.drafts[b.failed].record.Verdict; v != nil {
 			r.Entry, r.Customer = v.Entry, v.Customer
 		}
 		return Result{Refusal: r}, err
 	}
-	w.accept()
-	w.keep()
 	s.take(t)
-	s.verdicts = t.entries
+	s.verdicts = [][]decision.Verdict{t.entries}
 	return result, nil
 }
 
-// check looks whether a decision can be accepted, and tries it on the windows.
-func (s *State) check(d decision.Decide, planned map[string]bool, w *windows) (*tentative, *Refusal) {
+// check looks whether a decision can be accepted, and makes the windows what they
+// are then; who refuses it takes that back.
+func (s *State) check(d decision.Decide, planned map[string]bool) (*tentative, *Refusal) {
 	if !s.holds(d.Fence) {
 		return nil, &Refusal{Reason: ReasonOldEpoch}
 	}
 	if r := s.checkMoves(d); r != nil {
 		return nil, r
 	}
-	t := &tentative{decide: d, entries: make([]decision.Verdict, len(d.Entries))}
+	t := &tentative{decide: d, entries: d.Entries}
 	seen := make(map[mesh.Position]bool, len(d.Entries))
 	for i := range d.Entries {
 		v := &d.Entries[i]
-		if r := s.checkVerdict(d, *v, planned); r != nil {
+		if r := s.checkVerdict(&d, v, planned); r != nil {
 			return nil, r
 		}
 		if seen[v.Entry] {
 			return nil, &Refusal{Reason: ReasonBad, Entry: v.Entry}
 		}
 		seen[v.Entry] = true
-		t.entries[i] = s.scrub(*v)
-		if r := w.see(t.entries[i]); r != nil {
+		if s.erased(v) {
+			if &t.entries[0] == &d.Entries[0] {
+				t.entries = slices.Clone(d.Entries) // the command's claims are answered all the same
+			}
+			t.entries[i] = scrubbed(v)
+		}
+		if r := s.see(&t.entries[i]); r != nil {
 			return nil, r
 		}
 	}
@@ -128,7 +134,7 @@ func (s *State) checkMoves(d decision.Decide) *Refusal {
 }
 
 // checkVerdict looks at one verdict alone; planned collects the ids of the command.
-func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[string]bool) *Refusal {
+func (s *State) checkVerdict(d *decision.Decide, v *decision.Verdict, planned map[string]bool) *Refusal {
 	refusal := func(r Reason) *Refusal { return &Refusal{Reason: r, Entry: v.Entry, Customer: v.Customer} }
 	passed := false
 	for i := range d.Moves {
@@ -159,7 +165,7 @@ func (s *State) checkVerdict(d decision.Decide, v decision.Verdict, planned map[
 	if v.Customer != "" && s.rosters[v.Customer] > d.RosterIndex { // rule 15
 		return refusal(ReasonRoster)
 	}
-	return s.checkPlan(v, planned, refusal)
+	return s.checkPlan(*v, planned, refusal)
 }
 
 func (s *State) checkPlan(v decision.Verdict, planned map[string]bool, refusal func(Reason) *Refusal) *Refusal {
@@ -190,28 +196,32 @@ func (s *State) checkPlan(v decision.Verdict, planned map[string]bool, refusal f
 	return nil
 }
 
-// scrub makes the verdict about a destroyed customer's entry say nothing but that.
-func (s *State) scrub(v decision.Verdict) decision.Verdict {
-	if _, gone := s.gone[v.Customer]; gone || v.Ruling == decision.RulingErased {
-		return decision.Verdict{Entry: v.Entry, ReceivedMs: v.ReceivedMs, Ruling: decision.RulingErased, Late: v.Late}
-	}
-	return v
+// erased tells whether an entry's customer is destroyed.
+func (s *State) erased(v *decision.Verdict) bool {
+	_, gone := s.gone[v.Customer]
+	return gone || v.Ruling == decision.RulingErased
+}
+
+// scrubbed is the verdict about a destroyed customer's entry: it says nothing
+// but that.
+func scrubbed(v *decision.Verdict) decision.Verdict {
+	return decision.Verdict{Entry: v.Entry, ReceivedMs: v.ReceivedMs, Ruling: decision.RulingErased, Late: v.Late}
 }
 
 // see is the second guard against copies (rule 11).
-func (w *windows) see(v decision.Verdict) *Refusal {
+func (s *State) see(v *decision.Verdict) *Refusal {
 	if len(v.Identity) == 0 {
 		return nil
 	}
 	id := mesh.Identity(v.Identity)
 	switch v.Ruling {
 	case decision.RulingEvents:
-		if first, ok := w.within(id, v.ReceivedMs); ok && !v.Fresh && first != v.Entry {
+		if first, ok := s.windows.within(id, v.ReceivedMs); ok && !v.Fresh && first != v.Entry {
 			return &Refusal{Reason: ReasonCopy, Entry: v.Entry, CopyOf: first, Customer: v.Customer}
 		}
-		w.event(id, v.Entry, v.ReceivedMs)
+		s.windows.event(id, v.Entry, v.ReceivedMs, s.clock)
 	case decision.RulingCopy:
-		w.copy(id, v.CopyOf, v.ReceivedMs)
+		s.windows.copy(id, v.CopyOf, v.ReceivedMs, s.clock)
 	}
 	return nil
 }

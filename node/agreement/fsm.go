@@ -50,7 +50,7 @@ type FSM struct {
 	mu      sync.RWMutex // guards the variables below
 	state   *State
 	changed chan struct{}
-	decided func(o mesh.Origin, first, last uint64, verdicts []decision.Verdict)
+	decided func(o mesh.Origin, first, last uint64, verdicts [][]decision.Verdict)
 }
 
 // ErrStopped means that this node applies nothing any more.
@@ -77,7 +77,7 @@ func (f *FSM) View() *View { return &View{f} }
 // said about entries. It must neither wait nor ask View, and may keep nothing of
 // the verdicts but strings and arrays. What was applied before stands in the day
 // files; after Restore, and after a gap there, numbers don't follow.
-func (f *FSM) Decided(fn func(o mesh.Origin, first, last uint64, verdicts []decision.Verdict)) {
+func (f *FSM) Decided(fn func(o mesh.Origin, first, last uint64, verdicts [][]decision.Verdict)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.decided = fn

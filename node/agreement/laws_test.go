@@ -200,7 +200,8 @@ func (p *player) hold(before image, records int) {
 			p.r.Fatalf("%s of a destroyed customer is open", id)
 		}
 	}
-	for id, l := range s.windows {
+	for id := range s.windows.newest {
+		l := s.windows.of(id)
 		if len(l) == 0 || len(l) > 2 {
 			p.r.Fatalf("identity %x has %d windows", id, len(l))
 		}

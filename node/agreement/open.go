@@ -134,7 +134,7 @@ func (s *State) expire(b *batch) error {
 	for _, o := range old {
 		s.close(o, decision.StateExpired)
 	}
-	s.dropWindows()
+	s.windows.drop(s.clock)
 	maps.DeleteFunc(s.closed, func(_ string, c *Closed) bool { return s.clock-c.ClockMs >= ClosedMs })
 	maps.DeleteFunc(s.proposals, func(_ decision.ProposalID, p proposal) bool { return p.UntilMs < s.clock })
 	return nil

@@ -23,34 +23,31 @@ func (s *State) decideShards(c decision.DecideShards, b *batch) (Result, error) 
 	}
 	var result Result
 	var taken []*tentative
-	entries := 0
+	defer s.windows.done()
+	planned := map[string]bool{}
 	for i := range c.Decides {
-		entries += len(c.Decides[i].Entries)
-	}
-	w, planned := s.overlay(entries), map[string]bool{}
-	for i := range c.Decides {
-		t, r := s.check(c.Decides[i], planned, w)
+		before := len(s.windows.changes)
+		t, r := s.check(c.Decides[i], planned)
 		if r == nil {
 			r = s.sealable(t)
 		}
 		if r != nil {
-			w.refuse()
+			s.windows.takeBack(before)
 			result.Shards = append(result.Shards, ShardResult{At: i, Refusal: r})
 			continue
 		}
 		if claims := s.draft(t, b, true); len(claims) > 0 {
 			result.Shards = append(result.Shards, ShardResult{At: i, Claims: claims})
 		}
-		w.accept()
 		taken = append(taken, t)
 	}
 	if reason, err := b.commit(); err != nil || reason != "" { // sealable has looked: it never gives a reason
+		s.windows.takeBack(0)
 		return refuse(reason), err
 	}
-	w.keep()
 	for _, t := range taken {
 		s.take(t)
-		s.verdicts = append(s.verdicts, t.entries...)
+		s.verdicts = append(s.verdicts, t.entries)
 	}
 	return result, nil
 }

@@ -130,7 +130,7 @@ func (s *State) Image() Image {
 		MeshKey: hexID(s.meshKey), Keys: map[string]keyImage{}, DayKeys: map[mesh.Day]keyImage{}, DaysGone: s.daysGone,
 		Gone: maps.Clone(s.gone), GoneKeys: map[hexID]int64{}, Erasure: s.erasure, Documents: make(map[string]docImage, len(s.documents)),
 		Open: make(map[string]Open, len(s.open)), Closed: make(map[string]Closed, len(s.closed)),
-		Windows:   make(map[hexIdentity]recent, len(s.windows)),
+		Windows:   make(map[hexIdentity]recent, len(s.windows.newest)),
 		Proposals: make(map[decision.ProposalID]proposalImage, len(s.proposals)),
 		Confirmed: maps.Clone(s.confirmed),
 		Tail:      tailImage{s.tail.Number, s.tail.Hash[:], s.tail.Day},
@@ -180,8 +180,8 @@ func (s *State) Image() Image {
 		c.Attempts = slices.Clone(c.Attempts)
 		in.Closed[id] = c
 	}
-	for id, l := range s.windows {
-		in.Windows[hexIdentity(id)] = slices.Clone(l)
+	for id := range s.windows.newest {
+		in.Windows[hexIdentity(id)] = s.windows.of(id)
 	}
 	for id, p := range s.proposals {
 		in.Proposals[id] = proposalImage(p) // a Result is never changed
@@ -270,7 +270,7 @@ func (in image) state(keys KeyOpener) *State {
 		s.closed[id] = &c
 	}
 	for id, l := range in.Windows {
-		s.windows[mesh.Identity(id)] = l
+		s.windows.set(mesh.Identity(id), l)
 	}
 	for id, p := range in.Proposals {
 		s.proposals[id] = proposal(p)

@@ -66,13 +66,13 @@ type State struct {
 	open      map[string]*Open
 	byShard   [Shards]map[string]*Open // the same, derived
 	closed    map[string]*Closed
-	windows   map[mesh.Identity][]Window // at most two each, the older first
+	windows   windows
 	proposals map[decision.ProposalID]proposal
 	confirmed map[mesh.Origin]uint64
 	silent    [Shards]map[string]Silence // by panel: never empty of bits (rule 30)
 
 	tail     Tail
-	verdicts []decision.Verdict // of the last command, once it was accepted
+	verdicts [][]decision.Verdict // of the last command, by shard, once they were accepted
 }
 
 // Tail is where the agreement's own origin stands after the last command.
@@ -140,7 +140,7 @@ func NewState(keys KeyOpener) *State {
 		rosters:   map[string]uint64{},
 		open:      map[string]*Open{},
 		closed:    map[string]*Closed{},
-		windows:   map[mesh.Identity][]Window{},
+		windows:   newWindows(),
 		proposals: map[decision.ProposalID]proposal{},
 		confirmed: map[mesh.Origin]uint64{},
 	}

@@ -106,7 +106,7 @@ func TestRule11_GuardSeesTwoEntriesOfOneCommand(t *testing.T) {
 	m := founded(t)
 	r := m.no(ReasonCopy, m.decide(5, events(at(arezzo, 1), "c1", "x", 0, false), events(at(arezzo, 2), "c1", "x", 0, false)))
 	equal(t, "copy of", r.Refusal.CopyOf, at(arezzo, 1))
-	equal(t, "windows of a refused command", len(m.s.windows), 0)
+	equal(t, "windows of a refused command", len(m.s.windows.newest), 0)
 }
 
 func TestRule11_WindowsAreDroppedByTheAgreementsClock(t *testing.T) {
@@ -115,9 +115,9 @@ func TestRule11_WindowsAreDroppedByTheAgreementsClock(t *testing.T) {
 	late.ReceivedMs = start - 24*hour // decided a day late
 	m.ok(m.decide(5, late))
 	m.pass(14 * time.Minute)
-	equal(t, "windows", len(m.s.windows), 1)
+	equal(t, "windows", len(m.s.windows.newest), 1)
 	m.pass(3 * time.Minute)
-	equal(t, "windows", len(m.s.windows), 0)
+	equal(t, "windows", len(m.s.windows.newest), 0)
 }
 
 func TestRule14_WholePlanWithTheCursor(t *testing.T) {

@@ -294,7 +294,7 @@ func (v *View) Final(id string) (decision.State, bool) {
 
 // Windows are the last two events of an identity, the older first (rule 11).
 func (v *View) Windows(id mesh.Identity) []Window {
-	return read(v, func(s *State) []Window { return slices.Clone(s.windows[id]) })
+	return read(v, func(s *State) []Window { return s.windows.of(id) })
 }
 
 // Confirmed is how far central holds each origin (rule 3).

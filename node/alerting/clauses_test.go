@@ -113,8 +113,8 @@ func TestRule11_the_index_holds_for_the_whole_retention(t *testing.T) {
 		time.Sleep(time.Hour + 2*time.Second)
 		cancel()
 		<-done
-		if len(f.copies.windows) != 0 {
-			t.Errorf("%d identities remembered after the retention", len(f.copies.windows))
+		if n := len(f.copies.windows) + len(f.copies.once); n != 0 {
+			t.Errorf("%d identities remembered after the retention", n)
 		}
 	})
 }

@@ -51,8 +51,19 @@ type Judgement struct {
 // It is safe for use by several goroutines; nothing waits while it is locked.
 type Copies struct {
 	mu      sync.Mutex
+	once    map[mesh.Identity]once // of one event that came once: nearly all
 	windows map[mesh.Identity][]window
 	panels  map[string][]message // ordered by time
+	origins []mesh.Origin
+	numbers map[mesh.Origin]uint32 // in origins
+}
+
+// once is a window of one time. It holds no pointers, so that the whole
+// retention of them costs the collector of garbage nothing.
+type once struct {
+	number uint64
+	at     int64 // Unix ms
+	origin uint32
 }
 
 // window is one event and the times of all its entries, ordered, in Unix ms.
@@ -70,7 +81,7 @@ type message struct {
 
 // NewCopies makes an empty index.
 func NewCopies() *Copies {
-	return &Copies{windows: make(map[mesh.Identity][]window), panels: make(map[string][]message)}
+	return &Copies{once: make(map[mesh.Identity]once), windows: make(map[mesh.Identity][]window), panels: make(map[string][]message), numbers: make(map[mesh.Origin]uint32)}
 }
 
 // Judge says whether e repeats an event that was noted, in c or in pending:
@@ -84,7 +95,7 @@ func (c *Copies) Judge(e Entry, pending *Copies) Judgement {
 		}
 		x.mu.Lock()
 		for _, id := range e.identities() {
-			for _, w := range x.windows[id] {
+			for _, w := range x.of(id) {
 				if w.event == e.Position {
 					continue // noted before: the same answer again
 				}
@@ -163,9 +174,13 @@ func (c *Copies) past(e Entry, pending *Copies, fn func(message)) {
 // Note takes over what was judged or decided: event is e's own position, or
 // the position of the event that it is a copy of.
 func (c *Copies) Note(e Entry, event mesh.Position) {
-	at := e.Received.UnixMilli()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.note(&e, event)
+}
+
+func (c *Copies) note(e *Entry, event mesh.Position) {
+	at := e.Received.UnixMilli()
 	if e.Identity != (mesh.Identity{}) {
 		c.noteWindow(e.Identity, event, at)
 	}
@@ -183,8 +198,33 @@ func (c *Copies) Note(e Entry, event mesh.Position) {
 	c.panels[e.Panel] = slices.Insert(past, i, m)
 }
 
+// of are an identity's windows. c.mu is held.
+func (c *Copies) of(id mesh.Identity) []window {
+	if o, ok := c.once[id]; ok {
+		return []window{{event: mesh.Position{Origin: c.origins[o.origin], Number: o.number}, times: []int64{o.at}}}
+	}
+	return c.windows[id]
+}
+
 func (c *Copies) noteWindow(id mesh.Identity, event mesh.Position, at int64) {
+	o, had := c.once[id]
 	ws := c.windows[id]
+	switch {
+	case !had && len(ws) == 0:
+		n, ok := c.numbers[event.Origin]
+		if !ok {
+			n = uint32(len(c.origins))
+			c.origins, c.numbers[event.Origin] = append(c.origins, event.Origin), n
+		}
+		c.once[id] = once{number: event.Number, at: at, origin: n}
+		return
+	case had && o.at == at && o.number == event.Number && c.origins[o.origin] == event.Origin:
+		return
+	case had:
+		ws = c.of(id)
+		delete(c.once, id)
+		c.windows[id] = ws
+	}
 	for i := range ws {
 		if ws[i].event != event {
 			continue
@@ -204,21 +244,26 @@ func (c *Copies) noteWindow(id mesh.Identity, event mesh.Position, at int64) {
 
 // NoteVerdict takes over a decision of the agreement. One about an event of its
 // own is no message: it lies between none.
-func (c *Copies) NoteVerdict(v decision.Verdict) {
-	if v.Entry.Origin.IsAgreement() {
-		return
+func (c *Copies) NoteVerdict(v decision.Verdict) { c.NoteVerdicts([]decision.Verdict{v}) }
+
+// NoteVerdicts is NoteVerdict of many.
+func (c *Copies) NoteVerdicts(list []decision.Verdict) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range list {
+		v := &list[i]
+		if v.Entry.Origin.IsAgreement() || v.Ruling == decision.RulingErased {
+			continue
+		}
+		e := Entry{Position: v.Entry, Panel: v.Panel, Sequence: v.Sequence, Received: time.UnixMilli(v.ReceivedMs),
+			Poll: v.Ruling == decision.RulingEvents && len(v.Events) == 0}
+		copy(e.Identity[:], v.Identity)
+		event := v.Entry
+		if v.Ruling == decision.RulingCopy {
+			event = v.CopyOf
+		}
+		c.note(&e, event)
 	}
-	e := Entry{Position: v.Entry, Panel: v.Panel, Sequence: v.Sequence, Received: time.UnixMilli(v.ReceivedMs),
-		Poll: v.Ruling == decision.RulingEvents && len(v.Events) == 0}
-	copy(e.Identity[:], v.Identity)
-	event := v.Entry
-	switch v.Ruling {
-	case decision.RulingCopy:
-		event = v.CopyOf
-	case decision.RulingErased:
-		return
-	}
-	c.Note(e, event)
 }
 
 // Forget drops what was last received before the floor (rule 3).
@@ -226,6 +271,11 @@ func (c *Copies) Forget(floor time.Time) {
 	ms := floor.UnixMilli()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for id, o := range c.once {
+		if o.at < ms {
+			delete(c.once, id)
+		}
+	}
 	for id, ws := range c.windows {
 		ws = slices.DeleteFunc(ws, func(w window) bool { return w.times[len(w.times)-1] < ms })
 		if len(ws) == 0 {

@@ -94,9 +94,9 @@ type told struct {
 // of the agreement's origin, and what they say about entries: so none is read
 // back from the day files but at start and after a gap. It doesn't wait, and is
 // called in the order of application.
-func (f *Follower) Decided(o mesh.Origin, first, last uint64, verdicts []decision.Verdict) {
-	for i := range verdicts {
-		f.copies.NoteVerdict(verdicts[i])
+func (f *Follower) Decided(o mesh.Origin, first, last uint64, verdicts [][]decision.Verdict) {
+	for _, list := range verdicts {
+		f.copies.NoteVerdicts(list)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,8 +29,8 @@ func TestRule16_ToldAndReadBackJoin(t *testing.T) {
 			return f.copies.Judge(e, nil).CopyOf == v.Entry
 		}
 		// The last two are told as they are applied, while what came before isn't read yet.
-		f.Decided(o, last-1, last-1, all[4:5])
-		f.Decided(o, last, last, all[5:])
+		f.Decided(o, last-1, last-1, [][]decision.Verdict{all[4:5]})
+		f.Decided(o, last, last, [][]decision.Verdict{all[5:]})
 		if at() != 0 || f.whole(o, last) {
 			t.Fatalf("whole up to %d though the beginning was not read", at())
 		}

@@ -116,9 +116,9 @@ func (f *Follower) scanOrigin(o mesh.Origin, led []*shard) (more bool, err error
 		return false, fmt.Errorf("records %d to %d: none, want at least one below the mark", from+1, upTo)
 	}
 	last := records[len(records)-1].Number
-	now := time.Now()
+	now, of := time.Now(), chained(records)
 	for _, s := range led {
-		s.add(o, records, last, now)
+		s.add(o, records, &of, last, now)
 	}
 	return err == nil && last < upTo, err
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"vedetta/node/identity"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -64,8 +65,29 @@ func (s *shard) position(o mesh.Origin, cursor func() uint64) (uint64, bool) {
 	return n, true
 }
 
-// add queues records of one origin, read without a gap from first to last.
-func (s *shard) add(o mesh.Origin, records []mesh.Record, last uint64, now time.Time) {
+// chains say which records belong to each shard: first[s] is the first one's
+// index, next[i] that of the one after i; -1: none.
+type chains struct {
+	first [identity.Shards]int
+	next  []int
+}
+
+// chained goes over records once, for all shards.
+func chained(records []mesh.Record) (c chains) {
+	for i := range c.first {
+		c.first[i] = -1
+	}
+	c.next = make([]int, len(records))
+	for i := len(records) - 1; i >= 0; i-- {
+		if s := records[i].Shard; s < identity.Shards && records[i].Kind == mesh.KindMessage {
+			c.next[i], c.first[s] = c.first[s], i
+		}
+	}
+	return c
+}
+
+// add queues the shard's of records of one origin, read without a gap up to last.
+func (s *shard) add(o mesh.Origin, records []mesh.Record, of *chains, last uint64, now time.Time) {
 	s.mu.Lock()
 	n, ok := s.scanned[o]
 	if !s.leading || !ok || n >= last {
@@ -73,9 +95,9 @@ func (s *shard) add(o mesh.Origin, records []mesh.Record, last uint64, now time.
 		return
 	}
 	added := false
-	for _, r := range records {
-		if r.Number > n && r.Shard == s.number && r.Kind == mesh.KindMessage {
-			s.queue = append(s.queue, queued{r, now})
+	for i := of.first[s.number]; i >= 0; i = of.next[i] {
+		if records[i].Number > n {
+			s.queue = append(s.queue, queued{records[i], now})
 			added = true
 		}
 	}

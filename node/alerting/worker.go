@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -150,6 +149,9 @@ func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 	for o := range b.reach {
 		cursors[o] = f.agreement.Cursor(b.fence.Shard, o)
 	}
+	if n := len(b.entries); n > 0 {
+		cmd.Entries = make([]decision.Verdict, 0, n)
+	}
 	notifications, sealed, drafted := 0, 0, 0
 	for _, q := range b.entries {
 		if q.record.Number > cursors[q.record.Origin] {
@@ -228,31 +230,32 @@ func (w *worker) verdict(d *drafter, r mesh.Record) (decision.Verdict, error) {
 // merge orders verdicts by receive time without changing the order within an
 // origin.
 func merge(in []decision.Verdict) []decision.Verdict {
-	lists := make(map[mesh.Origin][]decision.Verdict)
-	var origins []mesh.Origin
-	for _, v := range in {
-		o := v.Entry.Origin
-		if lists[o] == nil {
-			origins = append(origins, o)
+	type list struct {
+		origin mesh.Origin
+		at     []int // of in, in their order
+	}
+	var lists []list
+	for i := range in {
+		k := slices.IndexFunc(lists, func(l list) bool { return l.origin == in[i].Entry.Origin })
+		if k < 0 {
+			k = len(lists)
+			lists = append(lists, list{origin: in[i].Entry.Origin})
 		}
-		lists[o] = append(lists[o], v)
+		lists[k].at = append(lists[k].at, i)
+	}
+	if len(lists) < 2 {
+		return in
 	}
 	out := make([]decision.Verdict, 0, len(in))
 	for len(out) < len(in) {
-		first := slices.MinFunc(origins, func(a, b mesh.Origin) int {
-			switch x, y := lists[a], lists[b]; {
-			case len(x) == 0 && len(y) == 0:
-				return 0
-			case len(x) == 0:
-				return 1
-			case len(y) == 0:
-				return -1
-			default:
-				return cmp.Compare(x[0].ReceivedMs, y[0].ReceivedMs)
+		first := -1
+		for k := range lists {
+			if len(lists[k].at) > 0 && (first < 0 || in[lists[k].at[0]].ReceivedMs < in[lists[first].at[0]].ReceivedMs) {
+				first = k
 			}
-		})
-		out = append(out, lists[first][0])
-		lists[first] = lists[first][1:]
+		}
+		out = append(out, in[lists[first].at[0]])
+		lists[first].at = lists[first].at[1:]
 	}
 	return out
 }
