@@ -37,19 +37,23 @@ func (b *batch) add(d draft) {
 
 // addPlain drafts a plain verdict, into its customer's run while nothing else of
 // that customer was decided since: its decisions keep their order. A run belongs
-// to no shard, and has no identity: they stand inside.
-func (b *batch) addPlain(v *decision.Verdict) {
+// to no shard, and has no identity: they stand inside. False: it is too long.
+func (b *batch) addPlain(v *decision.Verdict) bool {
 	size := decision.SizeOf(v)
+	if size >= partBytes {
+		return false
+	}
 	if i, ok := b.runs[v.Customer]; ok && b.drafts[i].bytes+size <= partBytes {
 		b.drafts[i].run = append(b.drafts[i].run, v)
 		b.drafts[i].bytes += size
-		return
+		return true
 	}
 	if b.runs == nil {
 		b.runs = map[string]int{}
 	}
 	b.runs[v.Customer] = len(b.drafts)
 	b.drafts = append(b.drafts, draft{shard: mesh.NoShard, record: decision.Record{Customer: v.Customer}, run: append(make([]*decision.Verdict, 0, 8), v), bytes: size})
+	return true
 }
 
 func (d *draft) encode(clockMs int64) []byte {

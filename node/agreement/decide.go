@@ -83,8 +83,7 @@ func (s *State) draft(t *tentative, b *batch, runs bool) (claims []Claimed) {
 	d := &t.decide
 	for i := range t.entries {
 		v := &t.entries[i]
-		if runs && v.Plain() && decision.SizeOf(v) < partBytes {
-			b.addPlain(v)
+		if runs && v.Plain() && b.addPlain(v) {
 			continue
 		}
 		t.numbers[i] = s.tail.Number + uint64(len(b.drafts)) + 1

@@ -84,6 +84,16 @@ func NewCopies() *Copies {
 	return &Copies{once: make(map[mesh.Identity]once), windows: make(map[mesh.Identity][]window), panels: make(map[string][]message), numbers: make(map[mesh.Origin]uint32)}
 }
 
+func (c *Copies) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.once)
+	clear(c.windows)
+	clear(c.panels)
+	clear(c.numbers)
+	c.origins = c.origins[:0]
+}
+
 // Judge says whether e repeats an event that was noted, in c or in pending:
 // entries judged before it that are not decided yet, in any order (nil: none).
 func (c *Copies) Judge(e Entry, pending *Copies) Judgement {

@@ -24,14 +24,15 @@ const (
 
 // worker is what one shard's goroutine remembers between proposals.
 type worker struct {
-	f      *Follower
-	s      *shard
-	copies map[mesh.Position]mesh.Position // refused as copies: they are decided as such
-	bad    map[mesh.Position]bool          // refused for other reasons: they go to the operator
-	doubts int                             // refusals in a row that name no entry
-	most   int                             // entries of a batch, after one that was too large; 0: as configured
-	waits  time.Time                       // since when the first entry can't be opened
-	index  uint64                          // of the agreement, as applied here at that time
+	f       *Follower
+	s       *shard
+	copies  map[mesh.Position]mesh.Position // refused as copies: they are decided as such
+	bad     map[mesh.Position]bool          // refused for other reasons: they go to the operator
+	pending *Copies                         // of the batch that is drafted
+	doubts  int                             // refusals in a row that name no entry
+	most    int                             // entries of a batch, after one that was too large; 0: as configured
+	waits   time.Time                       // since when the first entry can't be opened
+	index   uint64                          // of the agreement, as applied here at that time
 }
 
 // work decides a shard's entries until ctx ends.
@@ -140,10 +141,20 @@ func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time
 	return w.propose(ctx, b, cmd, done)
 }
 
+// judged is an empty index for the entries of one batch.
+func (w *worker) judged() *Copies {
+	if w.pending == nil {
+		w.pending = NewCopies()
+	} else {
+		w.pending.clear()
+	}
+	return w.pending
+}
+
 // draft makes the command for as many entries of b as can be decided now.
 func (w *worker) draft(b batch) (cmd decision.Decide, done int, err error) {
 	f := w.f
-	d := drafter{f: f, snapshot: f.roster.Snapshot(), now: f.agreement.Clock(), pending: NewCopies(), copies: w.copies, bad: w.bad}
+	d := drafter{f: f, snapshot: f.roster.Snapshot(), now: f.agreement.Clock(), pending: w.judged(), copies: w.copies, bad: w.bad}
 	cmd = decision.Decide{Fence: b.fence, RosterIndex: d.snapshot.Index()}
 	cursors := make(map[mesh.Origin]uint64, len(b.reach))
 	for o := range b.reach {

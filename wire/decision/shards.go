@@ -19,7 +19,7 @@ func (DecideShards) Kind() Kind { return KindDecideShards }
 func (d DecideShards) append() []byte {
 	size := 64
 	for i := range d.Decides {
-		size += Size(d.Decides[i])
+		size += 128 * (1 + len(d.Decides[i].Moves) + len(d.Decides[i].Entries)) // a plain one has some 60
 	}
 	p := pack(size)
 	p.uint(uint64(len(d.Decides)))
