@@ -53,14 +53,21 @@ type visit struct {
 	held   int       // bytes of cut's buffer, as counted in buffered
 	begun  time.Time // of the frame that isn't whole yet
 	frames int
+
+	readBy, writeBy time.Time // deadlines as they are set
 }
 
 // serve answers frames; true when the connection is to end by our FIN.
 func (v *visit) serve() (leave bool) {
 	count := v.metrics.frames.WithLabelValues(v.from.Listener, v.from.Transport)
 	for {
-		if !v.session.setReadDeadline(v.c, v.deadline()) {
-			return true
+		// A panel that polls would have its deadline moved with each frame: within
+		// a sixteenth of its time the old one stands. It is hangUp's then, too.
+		if end := v.deadline(); v.readBy.After(end) || end.Sub(v.readBy) > v.cfg.IdleTime/16 {
+			if !v.session.setReadDeadline(v.c, end) {
+				return true
+			}
+			v.readBy = end
 		}
 		space := v.cut.Space()
 		if !v.mayHold(v.cut.Size()) {
@@ -143,7 +150,7 @@ func (v *visit) frame(f dc09.Frame) bool {
 			v.offend(o, at)
 		}
 	}
-	lost := v.answer(v.c, is.Answer)
+	lost := v.answer(is.Answer)
 	v.attempted(Attempt{From: v.from, Received: at, Frame: f, Verdict: is, Lost: lost})
 	return lost == nil
 }
@@ -245,15 +252,19 @@ func (s *session) handshake(c net.Conn, guest *strangers.Guest, from Source) net
 	return nil
 }
 
-// answer writes it, if there is one; an error when the panel can't be reached.
-func (s *session) answer(c net.Conn, answer []byte) error {
+// answer writes it, if there is one, within half to the whole of WriteTime; an
+// error when the panel can't be reached.
+func (v *visit) answer(answer []byte) error {
 	if len(answer) == 0 {
 		return nil
 	}
-	if err := c.SetWriteDeadline(time.Now().Add(s.cfg.WriteTime)); err != nil {
-		return err
+	if now := time.Now(); v.writeBy.Sub(now) < v.cfg.WriteTime/2 {
+		v.writeBy = now.Add(v.cfg.WriteTime)
+		if err := v.c.SetWriteDeadline(v.writeBy); err != nil {
+			return err
+		}
 	}
-	_, err := c.Write(answer)
+	_, err := v.c.Write(answer)
 	return err
 }
 

@@ -214,3 +214,36 @@ func TestTakenPortIsNamed(t *testing.T) {
 		t.Errorf("error %v, want listener and address", err)
 	}
 }
+
+// TestAPollingPanelIsNotIdle: each frame gives it its time again, though not every
+// one moves the deadline; then silence ends the connection, hardly too early.
+func TestAPollingPanelIsNotIdle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes more than the idle time")
+	}
+	_, address := start(t, &echo{})
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	b := make([]byte, 256)
+	tick := time.NewTicker(100 * time.Millisecond) // some moves of the deadline are saved
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < 2500*time.Millisecond; <-tick.C {
+		if _, err := c.Write(frame(t, "AAA", dc09.ASCII)); err != nil {
+			t.Fatalf("after %s: %v", time.Since(began), err)
+		}
+		if _, err := c.Read(b); err != nil {
+			t.Fatalf("after %s: %v", time.Since(began), err)
+		}
+	}
+	last := time.Now()
+	if err := c.SetReadDeadline(last.Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Read(b)
+	if took := time.Since(last); !errors.Is(err, io.EOF) || took < 1500*time.Millisecond {
+		t.Errorf("ended after %s of silence with %v, want about 2 s and our FIN", took, err)
+	}
+}
