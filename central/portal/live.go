@@ -102,9 +102,7 @@ func (p *Portal) live(v visit) error {
 	}
 	content.Stream = with("/live", "after", strconv.FormatInt(from, 10), "panel", panel)
 	if content.Newest && panel == "" {
-		if content.Start, err = p.start(ctx, v, len(content.Events) > 0); err != nil {
-			return err
-		}
+		content.Start = view.start(len(content.Events) > 0)
 	}
 	if content.Newest && v.user.Operator() {
 		n, err := p.unknown.Waiting(ctx, time.Now())

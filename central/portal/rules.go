@@ -32,11 +32,7 @@ func (p *Portal) rules(v visit) error {
 	if err != nil {
 		return err
 	}
-	d, _, err := p.premises.Document(ctx, v.user.Customer)
-	if err != nil {
-		return err
-	}
-	content := rulesPage{Start: start{Lang: v.lang, Gaps: view.gaps(d)}}
+	content := rulesPage{Start: start{Lang: v.lang, Gaps: view.gaps(view.names.Document)}}
 	for _, b := range found.Items {
 		content.Rules = append(content.Rules, ruleRow{b, view.summary(rosterRule(b)), warnings(v.lang, b.Warnings)})
 	}

@@ -27,12 +27,8 @@ type startStep struct {
 }
 
 // start says what is done; received tells whether an event is here already.
-func (p *Portal) start(ctx context.Context, v visit, received bool) (start, error) {
-	d, _, err := p.premises.Document(ctx, v.user.Customer)
-	if err != nil {
-		return start{}, err
-	}
-	l := v.lang
+func (v *viewer) start(received bool) start {
+	d, l := v.names.Document, v.lang
 	s := start{Lang: l}
 	test := "/panels"
 	if len(d.Panels) > 0 {
@@ -47,13 +43,9 @@ func (p *Portal) start(ctx context.Context, v visit, received bool) (start, erro
 		s.Open = s.Open || !step.done
 	}
 	if len(d.Rules) > 0 { // before the first rule the steps say it
-		view, err := p.viewer(ctx, l, v.user.Customer)
-		if err != nil {
-			return s, err
-		}
-		s.Gaps, s.GapsLink = view.gaps(d), "/rules"
+		s.Gaps, s.GapsLink = v.gaps(d), "/rules"
 	}
-	return s, nil
+	return s
 }
 
 // gaps says in words which alarms of life safety reach nobody.
@@ -83,7 +75,7 @@ func (v *viewer) gaps(d roster.Customer) []string {
 
 // ruleNames are the names of a customer's rules by id.
 func (p *Portal) ruleNames(ctx context.Context, customer string) (map[string]string, error) {
-	d, _, err := p.premises.Document(ctx, customer)
+	d, err := p.premises.Main(ctx, customer)
 	if err != nil {
 		return nil, err
 	}

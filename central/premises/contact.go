@@ -69,12 +69,13 @@ func (c *Change) contactKey(id string) (seal.ContactKey, error) {
 type Names struct {
 	Panels   map[string]roster.Panel
 	Contacts map[string]string
+	Document roster.Customer // that they are of
 }
 
 // Names opens them; nothing of it may be kept or logged.
 func (p *Premises) Names(ctx context.Context, customer string) (Names, error) {
-	n := Names{map[string]roster.Panel{}, map[string]string{}}
 	d, _, err := p.Document(ctx, customer)
+	n := Names{make(map[string]roster.Panel, len(d.Panels)), map[string]string{}, d}
 	if err != nil {
 		return n, err
 	}

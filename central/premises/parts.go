@@ -100,6 +100,12 @@ func (p *Premises) Document(ctx context.Context, customer string) (roster.Custom
 	return p.document(ctx, customer, every)
 }
 
+// Main is part 0 of the roster: contacts, rules and some of the panels.
+func (p *Premises) Main(ctx context.Context, customer string) (roster.Customer, error) {
+	d, _, err := p.document(ctx, customer, 0)
+	return d, err
+}
+
 // document is one part of the roster with the revision that it has.
 func (p *Premises) document(ctx context.Context, customer string, part int) (roster.Customer, uint64, error) {
 	d := roster.Customer{ID: customer, Part: max(part, 0), Panels: []roster.Panel{}, Contacts: []roster.Contact{}, Rules: []roster.Rule{}}
