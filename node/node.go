@@ -163,7 +163,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	if err != nil {
 		return daemon.BadConfig{Err: err}
 	}
-	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, e.Split("uplink"))
+	up := uplink.New(view, proposer, stored, meshKey, log.LeaderName, in, people.Index, e.Split("uplink"))
 	serveCentral(lk, up, watched, seenLately, vapid)
 	seen := report{
 		cfg: cfg, self: self, gate: gate, view: view, files: files, copies: copies, raft: log, link: lk, alerts: alerts, supervision: watched, panels: panels, guests: guests,

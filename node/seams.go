@@ -142,6 +142,7 @@ func serveCentral(lk *link.Link, up *uplink.Uplink, watched *supervision.Supervi
 	lk.HandleCall("central.keys", central, plain(up.Keys))
 	lk.HandleCall("central.open", central, plain(up.Open))
 	lk.HandleCall("central.put", central, plain(up.Put))
+	lk.HandleCall("central.applied", central, plain(up.Applied))
 	lk.HandleCall("central.adopt", central, plain(up.Adopt))
 	lk.HandleCall(heard.Method, central, plain(watched.Look))
 	lk.HandleCall("central.status", central, plain(up.Status))

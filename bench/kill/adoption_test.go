@@ -121,4 +121,54 @@ func TestHeldMessagesAreAdopted(t *testing.T) {
 	if len(unknown.Items) != 0 {
 		t.Errorf("adopted, and still unknown: %+v", unknown.Items)
 	}
+	imported(t, m)
+}
+
+// imported enters 1,200 panels by one file, in several parts of the roster, and
+// has the last be acknowledged at every node at once.
+func imported(t *testing.T, m *meshtest.Mesh) {
+	t.Helper()
+	var file strings.Builder
+	file.WriteString("Nome;Account;Chiave\r\n")
+	const n = 1200
+	for i := range n {
+		fmt.Fprintf(&file, "Condominio %d;%08X;hex:%032x\r\n", i, 0x30000000+i, i+1)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.Central+"/api/v1/panels/import", strings.NewReader(file.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+m.APIKey)
+	req.Header.Set("Content-Type", "text/csv")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var report struct {
+		ID      string
+		New     int
+		InForce bool `json:"in_force"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&report); err != nil || resp.StatusCode != 200 || report.New != n {
+		t.Fatalf("%s %+v %v", resp.Status, report, err)
+	}
+	m.Await(20*time.Second, "the import is in force", func() error {
+		if err := m.Get(m.Central+"/api/v1/imports/"+report.ID, &report); err != nil || report.InForce {
+			return err
+		}
+		return fmt.Errorf("%+v", report)
+	})
+	last := make([]byte, 16)
+	last[14], last[15] = n>>8, n&0xff
+	p, err := panel.New(panel.Config{Account: fmt.Sprintf("%08X", 0x30000000+n-1), Key: last, Timeout: 4 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for i := range m.Nodes {
+		if x, err := p.Send(t.Context(), m.Nodes[i].DC09, "SIA-DCS", i+1, "Nri1/RP"); err != nil || x.Answer != panel.AnswerACK {
+			t.Errorf("node %d answers the last panel of the file %v, %v", i, x.Answer, err)
+		}
+	}
 }

@@ -57,6 +57,9 @@ func (m *Mesh) Ask(_ context.Context, node, method string, request []byte) ([]by
 	if m.down || m.silent[node] {
 		return nil, ErrDown
 	}
+	if method == "central.applied" {
+		return []byte("{}"), nil
+	}
 	if method != "central.marks" {
 		return nil, fmt.Errorf("method %q is not known", method)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ func Digest(k seal.Key, document []byte) []byte { return k.Index(digestPurpose, 
 // revision counts once.
 type Publisher struct {
 	p      *Premises
-	mesh   keys.Mesh
+	mesh   Nodes
 	log    *slog.Logger
 	unsent prometheus.Gauge
 	lag    atomic.Pointer[Lag]
@@ -46,8 +47,15 @@ type Lag struct {
 	Seconds float64 // age of the oldest change that was not acknowledged
 }
 
+// Nodes are the mesh as one, and each by its name.
+type Nodes interface {
+	keys.Mesh
+	Nodes() []string
+	Ask(ctx context.Context, node, method string, request []byte) ([]byte, error)
+}
+
 // NewPublisher starts nothing.
-func NewPublisher(p *Premises, m keys.Mesh, e env.Env) *Publisher {
+func NewPublisher(p *Premises, m Nodes, e env.Env) *Publisher {
 	b := &Publisher{p: p, mesh: m, log: e.Log, unsent: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "vedetta_roster_unsent", Help: "Changes of rosters that the mesh has not acknowledged."})}
 	e.Metrics.MustRegister(b.unsent)
@@ -119,30 +127,96 @@ func (b *Publisher) Flush(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("read outbox: %w", err)
 	}
 	var errs []error
-	failed := ""
-	for _, u := range list { // one customer's trouble doesn't hold up the others
-		if u.customer == failed {
-			continue
+	for from := 0; from < len(list); { // one customer's trouble doesn't hold up the others
+		customer, parts := list[from].customer, []int{}
+		for ; from < len(list) && list[from].customer == customer; from++ {
+			parts = append(parts, list[from].part)
 		}
-		if err := b.send(ctx, now, u.customer, u.part); err != nil {
-			errs, failed = append(errs, err), u.customer
+		if err := b.publish(ctx, now, customer, parts); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (b *Publisher) send(ctx context.Context, now time.Time, customer string, part int) error {
+// sent is a part that the mesh has acknowledged.
+type sent struct {
+	part     int
+	revision uint64
+	index    uint64
+}
+
+// publish sends these parts of a customer's roster. They count as sent when
+// every node that can be asked has applied them: what is in force holds at each.
+func (b *Publisher) publish(ctx context.Context, now time.Time, customer string, parts []int) error {
+	var done []sent
+	var failed error
+	for _, part := range parts {
+		s, err := b.send(ctx, customer, part)
+		if err != nil {
+			failed = err
+			break
+		}
+		done = append(done, s)
+	}
+	if len(done) == 0 {
+		return failed
+	}
+	index := uint64(0)
+	for _, s := range done {
+		index = max(index, s.index)
+	}
+	b.applied(ctx, index)
+	err := b.p.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, s := range done {
+			if _, err := tx.ExecContext(ctx, `UPDATE outbox SET sent_ms = ?3, mesh_index = ?4 WHERE customer_id = ?1 AND part = ?5 AND revision <= ?2 AND sent_ms IS NULL`,
+				customer, s.revision, now.UnixMilli(), s.index, s.part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return errors.Join(failed, fmt.Errorf("note published roster of %s: %w", customer, err))
+	}
+	b.p.published()
+	b.log.Info("roster published", "customer", customer, "parts", len(done), "index", index)
+	return failed
+}
+
+// appliedWithin bounds the wait for nodes that are held or far behind: they
+// follow by themselves, and meanwhile refuse what they don't know.
+const appliedWithin = time.Second
+
+// applied waits until every node that answers has applied the index.
+func (b *Publisher) applied(ctx context.Context, index uint64) {
+	ctx, cancel := context.WithTimeout(ctx, appliedWithin)
+	defer cancel()
+	request := fmt.Appendf(nil, `{"index":%d}`, index)
+	var wg sync.WaitGroup
+	for _, node := range b.mesh.Nodes() {
+		wg.Go(func() {
+			if _, err := b.mesh.Ask(ctx, node, "central.applied", request); err != nil {
+				b.log.Debug("a node was not seen to apply a roster", "node", node, "err", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// send puts one part into the mesh.
+func (b *Publisher) send(ctx context.Context, customer string, part int) (sent, error) {
 	doc, revision, err := b.p.document(ctx, customer, part)
 	if err != nil {
-		return err
+		return sent{}, err
 	}
 	k, err := b.p.ring.Of(customer)
 	if err != nil {
-		return err
+		return sent{}, err
 	}
 	plain, err := roster.Marshal(doc)
 	if err != nil {
-		return fmt.Errorf("document of %s: %w", customer, err)
+		return sent{}, fmt.Errorf("document of %s: %w", customer, err)
 	}
 	request, err := json.Marshal(struct {
 		Customer string `json:"customer"`
@@ -151,31 +225,21 @@ func (b *Publisher) send(ctx context.Context, now time.Time, customer string, pa
 		Sealed   []byte `json:"sealed"`
 	}{customer, part, revision, seal.SealColumn(k, sealPurpose, plain)})
 	if err != nil {
-		return err
+		return sent{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	answer, err := b.mesh.Call(ctx, "central.put", request)
 	if err != nil {
-		return fmt.Errorf("publish roster of %s: %w", customer, err)
+		return sent{}, fmt.Errorf("publish roster of %s: %w", customer, err)
 	}
 	var put struct {
 		Index uint64 `json:"index"`
 	}
 	if err := json.Unmarshal(answer, &put); err != nil {
-		return fmt.Errorf("publish roster of %s: answer of central.put: %w", customer, err)
+		return sent{}, fmt.Errorf("publish roster of %s: answer of central.put: %w", customer, err)
 	}
-	err = b.p.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE outbox SET sent_ms = ?3, mesh_index = ?4 WHERE customer_id = ?1 AND part = ?5 AND revision <= ?2 AND sent_ms IS NULL`,
-			customer, revision, now.UnixMilli(), put.Index, part)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("note published roster of %s: %w", customer, err)
-	}
-	b.p.published()
-	b.log.Info("roster published", "customer", customer, "part", part, "revision", revision, "index", put.Index)
-	return nil
+	return sent{part, revision, put.Index}, nil
 }
 
 // Compare queues again every document whose revision in the mesh is not ours:

@@ -182,5 +182,5 @@ func newUplink(t *testing.T) (*Uplink, *lone, *journals) {
 	if r, err := l.Propose(t.Context(), found); err != nil || r.Refusal != nil {
 		t.Fatal(r.Refusal, err)
 	}
-	return New(fsm.View(), l, j, meshKey, func() string { return "roubaix" }, nil, env.Quiet(2)), l, j
+	return New(fsm.View(), l, j, meshKey, func() string { return "roubaix" }, nil, func() uint64 { return 0 }, env.Quiet(2)), l, j
 }

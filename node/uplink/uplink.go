@@ -49,13 +49,14 @@ type Uplink struct {
 	meshKey   seal.MeshKey
 	leader    func() string
 	adopter   Adopter
+	applied   func() uint64 // agreement index that this node's roster reflects
 	env       env.Env
 	confirmed confirmed
 }
 
 // New makes an uplink; it starts nothing.
-func New(a Agreement, p Proposer, j Journals, k seal.MeshKey, leader func() string, adopter Adopter, e env.Env) *Uplink {
-	return &Uplink{agreement: a, proposer: p, journals: j, meshKey: k, leader: leader, adopter: adopter, env: e,
+func New(a Agreement, p Proposer, j Journals, k seal.MeshKey, leader func() string, adopter Adopter, applied func() uint64, e env.Env) *Uplink {
+	return &Uplink{agreement: a, proposer: p, journals: j, meshKey: k, leader: leader, adopter: adopter, applied: applied, env: e,
 		confirmed: confirmed{marks: map[mesh.Origin]uint64{}}}
 }
 
@@ -183,6 +184,32 @@ func (u *Uplink) Put(ctx context.Context, req []byte) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(map[string]uint64{"index": res.Index})
+}
+
+// appliedEvery is how often Applied looks.
+const appliedEvery = 2 * time.Millisecond
+
+// Applied answers central.applied once this node's roster reflects the index:
+// what was put up to it holds here too.
+func (u *Uplink) Applied(ctx context.Context, req []byte) ([]byte, error) {
+	var in struct {
+		Index uint64 `json:"index"`
+	}
+	if err := json.Unmarshal(req, &in); err != nil {
+		return nil, errors.New(`central.applied: want {"index": number}`)
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmEvery)
+	defer cancel()
+	tick := time.NewTicker(appliedEvery)
+	defer tick.Stop()
+	for u.applied() < in.Index {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("central.applied: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return []byte("{}"), nil
 }
 
 // Status answers central.status: which roster of each customer stands; Parts are
