@@ -7,9 +7,11 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"vedetta/bench/watchtest"
 	"vedetta/central/centraltest"
 	"vedetta/central/portal"
 	"vedetta/central/premises"
+	"vedetta/wire/dc09"
 	"vedetta/wire/decision"
 	"vedetta/wire/event"
 )
@@ -49,6 +51,43 @@ func TestLivePageInBrowser(t *testing.T) {
 		t.Errorf("first of %d events is %s, want %s of 13", count, first, id)
 	}
 	c.picture("live", 768, false)
+}
+
+// The watch page in a real browser: an attempt appears without a reload, its event
+// is added in its place while its details stay open, nothing is shown twice when
+// the stream comes back, and a datacenter that is back is said to be.
+func TestWatchPageInBrowser(t *testing.T) {
+	now := time.Now()
+	s, srv := site(t, now)
+	nodes := slips(t, s, now)
+	c := newChrome(t, 90*time.Second)
+	c.login(srv.URL)
+	c.run(chromedp.Navigate(srv.URL+"/panels/"+centraltest.House+"/watch"), chromedp.WaitVisible(chromedp.CSS(`#pulse[data-state="live"]`)))
+	count := func() int { return eval[int](c, `document.querySelectorAll(".try").length`) }
+	if n := count(); n != 8 {
+		t.Errorf("%d attempts, want 8", n)
+	}
+	a := centraltest.Alarm{At: now, Event: decision.Event{Standard: "SIA-DCS", Code: "BA", Category: "burglary", Qualifier: "new"}}
+	p := a.Message(s.Mesh)
+	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003", "panel-key-secret", 9, now), Word: watchtest.ACK, Reason: "stored", Entry: p})
+	c.run(chromedp.WaitVisible(chromedp.CSS(".try:first-child.tone-good")), chromedp.Click(chromedp.CSS(".try:first-child summary")), chromedp.WaitVisible(chromedp.CSS(".try:first-child pre")))
+	a.Verdict(s.Mesh, p)
+	if err := s.Ingest.Apply(t.Context(), s.Mesh.Records()); err != nil {
+		t.Fatal(err)
+	}
+	c.run(chromedp.WaitVisible(chromedp.CSS(`.try:first-child a[href="/events/` + decision.EventID(p, 0) + `"]`)))
+	if !eval[bool](c, `document.querySelector(".try:first-child details").open`) {
+		t.Error("the details were closed under the reader")
+	}
+	srv.CloseClientConnections()
+	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003", "", 10, now), Word: watchtest.Silence, Reason: dc09.ReasonPlain})
+	c.run(chromedp.WaitVisible(chromedp.CSS(".try:first-child.tone-alarm")))
+	if n := count(); n != 10 {
+		t.Errorf("%d attempts after the stream came back, want 10", n)
+	}
+	if n := eval[int](c, `document.querySelectorAll("#nodes .tone-good").length`); n != 2 {
+		t.Errorf("%d datacenters are watched, want 2", n)
+	}
 }
 
 // An empty account is led from its first panel to its first alarm, in a real
