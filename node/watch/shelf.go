@@ -71,6 +71,17 @@ func (s *shelf) expire(now time.Time) {
 	}
 }
 
+// forget lets go of what gone says.
+func (s *shelf) forget(gone func(*kept) bool) {
+	for e := s.all.Front(); e != nil; {
+		next := e.Next()
+		if gone(e.Value.(*kept)) {
+			s.remove(e)
+		}
+		e = next
+	}
+}
+
 func (s *shelf) drop(e *list.Element) {
 	s.lost(e.Value.(*kept))
 	s.remove(e)

@@ -151,7 +151,8 @@ func place(a netip.Addr) string {
 // expireEvery is how long a kept attempt may outlive its time.
 const expireEvery = 10 * time.Second
 
-// Run lets go of what is too old until ctx ends.
+// Run lets go of what is too old, and of what customers who are gone had sent,
+// until ctx ends.
 func (w *Watch) Run(ctx context.Context) error {
 	tick := time.NewTicker(expireEvery)
 	defer tick.Stop()
@@ -170,4 +171,14 @@ func (w *Watch) expire(now time.Time) {
 	defer w.mu.Unlock()
 	w.known.expire(now)
 	w.strangers.expire(now)
+	snap, here := w.roster.Snapshot(), map[string]bool{}
+	w.known.forget(func(k *kept) bool { // erased, or moved away
+		c := k.verdict.Customer
+		is, asked := here[c]
+		if !asked {
+			_, is = snap.Customer(c)
+			here[c] = is
+		}
+		return !is
+	})
 }

@@ -215,6 +215,24 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// What an erased customer's panels had sent goes with the customer.
+func TestErasedCustomersAreForgotten(t *testing.T) {
+	r := rosterOf(t, doc.Customer{ID: "c1", Panels: []doc.Panel{{ID: "p1", Account: "1234"}}}, doc.Customer{ID: "c2", Panels: []doc.Panel{{ID: "p2", Account: "5678"}}})
+	w := newWatch(r, nil)
+	for _, account := range []string{"1234", "5678", "1234"} {
+		w.Attempted(came(r, message(t, account, "NBA1", nil, time.Now()), "203.0.113.1:9", reception.WordSilence, dc09.ReasonNotDurable))
+	}
+	w.expire(time.Now())
+	if n := w.known.all.Len(); n != 3 {
+		t.Fatalf("%d are kept, want 3", n)
+	}
+	w.roster = rosterOf(t, doc.Customer{ID: "c2", Panels: []doc.Panel{{ID: "p2", Account: "5678"}}})
+	w.expire(time.Now())
+	if n := w.known.all.Len(); n != 1 || w.known.groups["p1"] != nil || w.known.held != w.known.all.Front().Value.(*kept).size() {
+		t.Errorf("%d are kept after the erasure, want the other customer's", n)
+	}
+}
+
 // A viewer who reads nothing holds up nobody, is told how much he missed, and is
 // let go.
 func TestSlowViewer(t *testing.T) {
