@@ -35,6 +35,9 @@ type Alarm struct {
 	Plan  []string // channels
 }
 
+// PanelsNewKey is what a message with extended data K says: nobody may be shown it.
+const PanelsNewKey = "00112233445566778899AABBCCDDEEFF"
+
 // Message appends the panel's message only.
 func (a Alarm) Message(m *Mesh) mesh.Position {
 	account, prefix := "AB12CD34", "0"
@@ -45,8 +48,15 @@ func (a Alarm) Message(m *Mesh) mesh.Position {
 	if panel == Shop {
 		account = "5544"
 	}
-	r := m.Message(Origin(a.Node), entry.Message{Received: a.At.UTC(), Listener: "main", Transport: "tcp", Peer: "192.0.2.77:40001", Customer: Customer, Panel: panel,
-		Token: a.Event.Standard, Sequence: 7, Prefix: &prefix, Account: account, Data: []byte("#" + account + "|Nri1/BA003"), Raw: []byte("\n...\r"), Answer: entry.AnswerACK})
+	raw, extended := "\n...", [][]byte(nil)
+	for _, x := range a.Event.Extended {
+		if x == "K" { // an event never carries the key, its message does
+			x += PanelsNewKey
+		}
+		extended, raw = append(extended, []byte(x)), raw+"["+x+"]"
+	}
+	r := m.Message(Origin(a.Node), entry.Message{XData: extended, Received: a.At.UTC(), Listener: "main", Transport: "tcp", Peer: "192.0.2.77:40001", Customer: Customer, Panel: panel,
+		Token: a.Event.Standard, Sequence: 7, Prefix: &prefix, Account: account, Data: []byte("#" + account + "|Nri1/BA003"), Raw: []byte(raw + "\r"), Answer: entry.AnswerACK})
 	return r.Position()
 }
 

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -255,10 +256,15 @@ func (v *viewer) frame(f history.Frame, zone *time.Location) frameView {
 		said += " (" + l.T(map[string]string{"local": "frame.ack_local", "all": "frame.ack_all"}[f.Ack]) + ")"
 	}
 	add("frame.answer", said)
-	out.Raw, out.Data = visible(f.Raw), visible(f.Data)
+	raw := f.Raw
 	for _, x := range f.XData {
+		if len(x) > 1 && (wire.Extended{ID: string(x[:1])}).Secret() { // the evidence keeps it, a page doesn't show it
+			raw = bytes.ReplaceAll(raw, x, append(bytes.Clone(x[:1]), "..."...))
+			x = append(bytes.Clone(x[:1]), "..."...)
+		}
 		out.Extended = append(out.Extended, visible(x))
 	}
+	out.Raw, out.Data = visible(raw), visible(f.Data)
 	return out
 }
 

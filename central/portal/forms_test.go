@@ -151,6 +151,9 @@ func TestExtendedDataOnThePage(t *testing.T) {
 		if strings.Contains(body, `href="javascript:`) {
 			t.Error("a script became a link")
 		}
+		if strings.Contains(body, centraltest.PanelsNewKey) || !strings.Contains(body, "[K...]") {
+			t.Error("the panel's new key is shown")
+		}
 		return
 	}
 	t.Fatal("no event with copies")
