@@ -33,7 +33,8 @@ type ask struct {
 
 func newTogether() *together { return &together{quiet: make(chan struct{})} }
 
-// draft says that a shard is being drafted; drafted takes it back.
+// draft says that a shard is being drafted; propose takes it back, or drafted
+// where nothing comes of it.
 func (t *together) draft() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -43,19 +44,24 @@ func (t *together) draft() {
 func (t *together) drafted() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.settled()
+}
+
+func (t *together) settled() {
 	if t.drafting--; t.drafting == 0 {
 		close(t.quiet)
 		t.quiet = make(chan struct{})
 	}
 }
 
-// propose returns what became of d. A free place in slots makes the caller
+// propose returns what became of d, which was drafted. A free place in slots makes the caller
 // propose for all; with urgent it gives up, false, as long as nobody has. An error
 // of propose is of unknown end for everybody in it, but consensus.ErrTooLarge.
 func (t *together) propose(ctx context.Context, d decision.Decide, slots chan struct{}, urgent <-chan struct{}, propose func(context.Context, decision.DecideShards) (Result, error)) (Result, bool, error) {
 	a := &ask{decide: d, size: decision.Size(d), taken: make(chan struct{}), done: make(chan struct{})}
 	t.mu.Lock()
 	t.waiting = append(t.waiting, a)
+	t.settled()
 	t.mu.Unlock()
 	select {
 	case slots <- struct{}{}:

@@ -127,7 +127,9 @@ func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time
 	}
 	w.f.together.draft()
 	cmd, done, err := w.draft(b)
-	w.f.together.drafted()
+	if len(cmd.Entries) == 0 || len(cmd.Moves) == 0 {
+		w.f.together.drafted()
+	}
 	if len(cmd.Moves) == 0 {
 		if err != nil {
 			return true, 100 * time.Millisecond
@@ -277,6 +279,7 @@ func (w *worker) propose(ctx context.Context, b batch, cmd decision.Decide, done
 	with, slots, urgent := f.together, f.inFlight, (<-chan struct{})(nil)
 	if len(cmd.Entries) == 0 {
 		with, slots, urgent = f.lazyTogether, f.lazily, w.s.signal
+		with.draft()
 	}
 	reserved := f.claimNow(cmd.Entries)
 	ageFrom := time.Now() // before the proposal (rule 23)
