@@ -192,7 +192,7 @@ func TestKeysPadsAndForms(t *testing.T) {
 					if c := opened(t, key, a); !bytes.Contains(a, []byte(head)) || !near(strings.TrimPrefix(c, "]")) || len(c) != 21 {
 						t.Errorf("key of %d, %s, pad %d: %q with %q", len(key), name, pad, a, c)
 					}
-					_, tail, _ := strings.Cut(string(a), `"`)
+					_, tail, _ := strings.Cut(string(a[7:]), `"`) // a binary CRC may hold a quote
 					if body := strings.TrimSuffix(`"`+tail, "\r"); !bytes.Equal(a, answer(body)) {
 						t.Errorf("key of %d, %s: CRC or length of %q", len(key), name, a)
 					}

@@ -80,7 +80,11 @@ type receiver struct {
 	tcp    netip.AddrPort
 	udp    netip.AddrPort
 	ready  atomic.Bool
+	heard  atomic.Int64 // signs of life that supervision was told of
 }
+
+// Heard is intake.Supervisor.
+func (r *receiver) Heard(time.Time, *roster.Panel, string, *string, *string) { r.heard.Add(1) }
 
 // newReceiver starts one named arezzo for these panels.
 func newReceiver(t *testing.T, panels ...roster.Panel) *receiver {
@@ -113,7 +117,7 @@ func start(t *testing.T, name string, of customer, cfg intake.Config) *receiver 
 		cfg.Wait = time.Second
 	}
 	cfg.Behind, cfg.Ahead = 40*time.Second, 20*time.Second
-	in := intake.New(cfg, intake.Parts{Roster: people, Journal: files, Replica: r.copies, Keys: of, Ready: r.ready.Load}, env.Quiet(4))
+	in := intake.New(cfg, intake.Parts{Roster: people, Journal: files, Replica: r.copies, Keys: of, Heard: r, Ready: r.ready.Load}, env.Quiet(4))
 	front, err := reception.New(reception.Config{Listeners: []reception.Listener{{Name: "main", TCP: "127.0.0.1:0", UDP: "127.0.0.1:0"}}, Drain: time.Second}, in,
 		strangers.New(strangers.Config{NeverBan: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}), env.Quiet(5))
 	if err != nil {

@@ -382,7 +382,8 @@ func TestRow19_NULLIsAcknowledged(t *testing.T) {
 	})
 }
 
-// TestRow20_PollsAreNoEvents: however many, nothing is stored of them.
+// TestRow20_PollsAreNoEvents: however many, nothing is stored of them, and each is
+// a sign of life.
 func TestRow20_PollsAreNoEvents(t *testing.T) {
 	r := newReceiver(t, plain("1409"))
 	l := r.dial("tcp")
@@ -390,6 +391,7 @@ func TestRow20_PollsAreNoEvents(t *testing.T) {
 		l.wants(ascii(fmt.Sprintf(`"NULL"%04dL0#1409[]`, seq)), ascii(fmt.Sprintf(`"ACK"%04dL0#1409[]`, seq)))
 	}
 	want(t, "stored", r.stored(), "[]")
+	want(t, "signs of life", r.heard.Load(), 200)
 }
 
 // TestRow21_TextsAreKeptAsTheyCame: spaces, apostrophes, both encodings, bad bytes;
