@@ -54,8 +54,8 @@ type silence struct {
 }
 
 // TestRule30_WithOneSiteDownForGood: one datacenter is frozen for good; a panel
-// that is cut is reported within its interval and grace and one interval more,
-// though a judge is killed meanwhile (and the majority with it, which is an outage
+// that is cut with it is reported within its interval and grace and one interval
+// more; so is one that is cut later, though a judge is killed meanwhile (and the majority with it, which is an outage
 // of ours and not counted), and the others raise nothing. Nor does the start of
 // all three nodes anew.
 func TestRule30_WithOneSiteDownForGood(t *testing.T) {
@@ -67,8 +67,8 @@ func TestRule30_WithOneSiteDownForGood(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	pollers := map[string]*poller{}
-	for i, account := range []string{"511E0001", "511E0002", "511E0003"} { // they report to arezzo, roubaix and limburg first
-		p := &poller{account: account, to: addresses(m, i)[:2]}
+	for i, account := range []string{"511E0001", "511E0002", "511E0003", "511E0004"} { // they report to arezzo, roubaix, limburg and roubaix first
+		p := &poller{account: account, to: addresses(m, []int{0, 1, 2, 1}[i])[:2]}
 		pollers[account] = p
 		wg.Go(func() { p.run(ctx, t, interval/3) })
 		made(t, m, "/panels", fmt.Sprintf(`{"name":"Prova %d","account":%q,"poll_seconds":%d,"grace_seconds":%d}`, i, account, int(interval.Seconds()), int(grace.Seconds())))
@@ -102,26 +102,36 @@ func TestRule30_WithOneSiteDownForGood(t *testing.T) {
 	}
 	m.Signal(frozen, syscall.SIGSTOP)
 	defer func() { _ = syscall.Kill(gone.PID, syscall.SIGCONT) }() // so that it can be ended
-	quiet(interval+grace+8*time.Second, 0, "roubaix is gone, its panel turned to limburg")
-
 	began := time.Now()
+	const with = "511E0004"
+	pollers[with].cut.Store(true) // the panel goes together with the site that heard it
+	m.Await(interval+grace+interval, "the panel that went with its site is reported within interval, grace and an interval", func() error {
+		if l := events(); len(l) != 1 || l[0].Account != with {
+			return fmt.Errorf("%+v", l)
+		}
+		return nil
+	})
+	t.Logf("the panel that went with its site: reported %s after it was cut", time.Since(began).Round(100*time.Millisecond))
+	quiet(8*time.Second, 1, "roubaix is gone, its other panel turned to limburg")
+
+	began = time.Now()
 	const cut = "511E0002"
 	pollers[cut].cut.Store(true)
 	meshtest.Within(ctx, 5*time.Second)
 	m.Signal(2, syscall.SIGKILL) // it judged, and with it goes the majority for some seconds
 	m.Await(interval+grace+interval+15*time.Second, "the cut panel is reported", func() error {
-		if l := events(); len(l) != 1 {
+		if l := events(); len(l) != 2 {
 			return fmt.Errorf("%d events of supervision", len(l))
 		}
 		return nil
 	})
 	t.Logf("reported %s after it was cut", time.Since(began).Round(100*time.Millisecond))
-	if e := events()[0]; e.Account != cut || e.Standard != "VEDETTA" || e.Code != "350" || e.Qualifier != "new" || !strings.HasPrefix(e.Origin, "agreement.1.") {
+	if e := events()[1]; e.Account != cut || e.Standard != "VEDETTA" || e.Code != "350" || e.Qualifier != "new" || !strings.HasPrefix(e.Origin, "agreement.1.") {
 		t.Fatalf("%+v, want 350 of the panel that was cut, from the agreement", e)
 	}
 	m.Await(10*time.Second, "the metric of silent panels", func() error {
-		if v, err := m.Metric(0, "vedetta_panels_silent"); err != nil || v != 1 {
-			return fmt.Errorf("%v %v, want 1", v, err)
+		if v, err := m.Metric(0, "vedetta_panels_silent"); err != nil || v != 2 {
+			return fmt.Errorf("%v %v, want 2", v, err)
 		}
 		return nil
 	})
@@ -131,10 +141,10 @@ func TestRule30_WithOneSiteDownForGood(t *testing.T) {
 	if err := syscall.Kill(gone.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	quiet(interval+grace+8*time.Second, 1, "all nodes were started anew")
+	quiet(interval+grace+8*time.Second, 2, "all nodes were started anew")
 	pollers[cut].cut.Store(false)
 	m.Await(20*time.Second, "the panel is heard again", func() error {
-		if l := events(); len(l) != 2 || l[1].Account != cut || l[1].Code != "350" || l[1].Qualifier != "restore" {
+		if l := events(); len(l) != 3 || l[2].Account != cut || l[2].Code != "350" || l[2].Qualifier != "restore" {
 			return fmt.Errorf("%+v", l)
 		}
 		return nil
@@ -149,5 +159,5 @@ func TestRule30_WithOneSiteDownForGood(t *testing.T) {
 		}
 		return nil
 	})
-	quiet(grace, 2, "in the end")
+	quiet(grace, 3, "in the end")
 }
