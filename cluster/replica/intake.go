@@ -16,6 +16,7 @@ type intake struct {
 	mu       sync.Mutex // guards all below
 	reorder  Reorder
 	underway [2]int // submissions per lane
+	failed   bool   // one of those under way: the base is beyond what is stored
 }
 
 func (r *Replica) intakeOf(o mesh.Origin) *intake {
@@ -54,9 +55,10 @@ func (r *Replica) offer(lane journal.Lane, o mesh.Origin, records []mesh.Record,
 }
 
 // held tells whether the lane waits: live records for a catch-up that is under
-// way, as the journal's lanes overtake one another. Needs mu.
+// way, as the journal's lanes overtake one another, and all after a failure until
+// it is known what is stored. Needs mu.
 func (in *intake) held(lane journal.Lane) bool {
-	return lane == journal.LaneLive && in.underway[journal.LaneCatchUp] > 0
+	return in.failed || lane == journal.LaneLive && in.underway[journal.LaneCatchUp] > 0
 }
 
 var errQuarantined = errors.New("the origin is quarantined")
@@ -108,9 +110,11 @@ func (r *Replica) submitted(in *intake, lane journal.Lane, o mesh.Origin, err er
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.underway[lane]--
-	if in.underway[0]+in.underway[1] == 0 && err != nil {
+	in.failed = in.failed || err != nil
+	if in.failed && in.underway[0]+in.underway[1] == 0 { // whichever of them it was
 		mark, _ := r.journal.MarkAndHash(o)
 		in.reorder.Set(mark)
+		in.failed = false
 		r.wakePull()
 	}
 	if err == nil && in.underway[journal.LaneCatchUp] == 0 {
