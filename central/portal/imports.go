@@ -57,24 +57,19 @@ func (p *Portal) doImport(v visit) error {
 	if err := errors.Join(control.SetReadDeadline(late), control.SetWriteDeadline(late)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	if err := v.r.ParseMultipartForm(maxForm); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	sent, err := readUpload(v.r)
+	if err != nil {
 		return err
 	}
-	upload, _, err := v.r.FormFile("file")
-	if err != nil {
+	if sent.file == nil {
 		return p.showImport(v, http.StatusUnprocessableEntity, importView{Missing: true})
 	}
-	defer upload.Close()
-	file, err := io.ReadAll(upload)
-	if err != nil {
-		return err
-	}
-	ctx, update := v.r.Context(), v.r.FormValue("update") != ""
+	ctx, update := v.r.Context(), sent.update
 	do := p.imports.Try
-	if v.r.FormValue("action") == "import" {
+	if sent.doIt {
 		do = p.imports.Import
 	}
-	r, err := do(ctx, time.Now(), v.user.Customer, file, update)
+	r, err := do(ctx, time.Now(), v.user.Customer, sent.file, update)
 	if err != nil {
 		return err
 	}
@@ -90,6 +85,48 @@ func (p *Portal) doImport(v visit) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return p.showImport(v, status, c)
+}
+
+// sentFile is the form of an import.
+type sentFile struct {
+	file         []byte // nil: none was chosen
+	doIt, update bool
+}
+
+// readUpload reads the form in memory. ParseMultipartForm would write the file,
+// with the panels' keys, into a temporary one, which nobody deletes: the server
+// does that for the request that it has made, and ours is a copy with a bound body.
+func readUpload(r *http.Request) (s sentFile, err error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return s, nil // another form: no file
+	}
+	for {
+		part, err := parts.NextPart()
+		var b []byte
+		if err == nil {
+			b, err = io.ReadAll(part)
+		}
+		var large *http.MaxBytesError
+		switch {
+		case err == io.EOF: // itself: wrapped it is a form that was cut off
+			return s, nil
+		case errors.As(err, &large):
+			return s, err
+		case err != nil: // broken off: nothing is done of it
+			return sentFile{}, nil
+		}
+		switch part.FormName() {
+		case "file":
+			if s.file == nil && part.FileName() != "" {
+				s.file = b
+			}
+		case "update":
+			s.update = len(b) > 0
+		case "action":
+			s.doIt = string(b) == "import"
+		}
+	}
 }
 
 func (p *Portal) importView(l Language, r panelimport.Report) importView {
