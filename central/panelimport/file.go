@@ -19,6 +19,30 @@ import (
 
 const bom = "\ufeff"
 
+// Bounds of what is held of a file: cells take many times their bytes.
+const (
+	maxRow     = 1 << 20 // bytes of one row: a thousand zones with long names
+	maxColumns = 100
+)
+
+// errRow says that a row is longer than maxRow.
+var errRow = errors.New("row too long")
+
+// rowReader gives so much of a text until the next row begins.
+type rowReader struct {
+	text *strings.Reader
+	left int
+}
+
+func (r *rowReader) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errRow
+	}
+	n, err := r.text.Read(b[:min(len(b), r.left)])
+	r.left -= n
+	return n, err
+}
+
 // column is one column that is known, by every name that it may have.
 type column struct {
 	name    string // as in a panel's body
@@ -67,6 +91,7 @@ type file struct {
 	headings  []string
 	at        map[string]int // column -> place
 	count     int            // rows that aren't empty
+	last      int            // line of the reader that was read last
 	rows      []premises.ImportRow
 	values    map[int][]string // by line, of rows
 	faults    []Fault
@@ -89,26 +114,40 @@ func read(b []byte) *file {
 	if f.separator == 0 {
 		f.separator = separator(first)
 	}
-	r := csv.NewReader(strings.NewReader(text))
+	source := &rowReader{text: strings.NewReader(text), left: maxRow}
+	r := csv.NewReader(source)
 	r.Comma, r.FieldsPerRecord, r.TrimLeadingSpace = f.separator, -1, false
 	if !f.header(r, skipped) {
 		return f
 	}
-	for {
+	for len(f.faults) < premises.MaxImportFaults {
+		source.left = maxRow
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
+			break
+		}
+		if errors.Is(err, errRow) {
+			f.count++
+			f.fault(f.last+skipped+1, "", 0, "row_long", nil, maxRow)
 			break
 		}
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
 			f.count++
+			f.last = parse.Line
 			f.fault(parse.StartLine+skipped, "", 0, "row_quote", nil)
 			continue
 		} else if err != nil {
 			break // a reader of memory has no others
 		}
 		line, _ := r.FieldPos(0)
+		f.last, _ = r.FieldPos(len(record) - 1)
 		f.row(line+skipped, record)
+		if f.count > premises.MaxPanels {
+			f.rows = nil // not judged: none would be entered
+			f.fault(0, "", 0, "rows_many", nil, premises.MaxPanels)
+			break
+		}
 	}
 	if f.count == 0 {
 		f.fault(0, "", 0, "file_empty", nil)
@@ -153,6 +192,7 @@ func wide(b []byte, high int) string {
 // separator is the one with which the first line has most columns that are known.
 func separator(first string) rune {
 	best, most := ';', -1
+	first = first[:min(len(first), maxRow)]
 	for _, s := range []rune{';', ',', '\t'} {
 		n := 0
 		for h := range strings.SplitSeq(first, string(s)) {
@@ -180,6 +220,10 @@ func clean(s string) string {
 // header reads the first line; false when nothing can be read after it.
 func (f *file) header(r *csv.Reader, skipped int) bool {
 	record, err := r.Read()
+	if errors.Is(err, errRow) {
+		f.fault(1+skipped, "", 0, "row_long", nil, maxRow)
+		return false
+	}
 	if err != nil {
 		code := "row_quote"
 		if errors.Is(err, io.EOF) {
@@ -189,6 +233,11 @@ func (f *file) header(r *csv.Reader, skipped int) bool {
 		return false
 	}
 	line, _ := r.FieldPos(0)
+	f.last = line
+	if len(record) > maxColumns {
+		f.fault(line+skipped, "", 0, "columns_many", nil, maxColumns)
+		return false
+	}
 	for i, h := range record {
 		f.headings = append(f.headings, clean(h))
 		name := known(h)
@@ -286,6 +335,9 @@ func (f *file) set(b *premises.PanelBody, name, v string, line int) bool {
 			if clean(z) == "" {
 				continue
 			}
+			if len(b.Zones) > premises.MaxZones {
+				break // premises refuses them
+			}
 			number, text, ok := strings.Cut(z, "=")
 			if !ok {
 				f.fault(line, name, 0, "zones_form", &v)
@@ -341,6 +393,10 @@ func (f *file) note(r *Report, done []premises.ImportDone, faults []premises.Imp
 			}
 		}
 		f.faults = append(f.faults, out)
+	}
+	if len(f.faults) >= premises.MaxImportFaults {
+		f.faults = f.faults[:premises.MaxImportFaults]
+		f.fault(0, "", 0, "faults_many", nil, premises.MaxImportFaults)
 	}
 	slices.SortStableFunc(f.faults, func(a, b Fault) int {
 		if a.Line != b.Line {

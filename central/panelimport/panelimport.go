@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"vedetta/central/history"
@@ -68,15 +69,23 @@ type Importer struct {
 	db       *store.DB
 	ring     *keys.Ring
 	premises *premises.Premises
+	working  chan struct{} // a file takes a multiple of its bytes: only so many at once
 }
+
+// atOnce is how many files are worked on; others wait.
+const atOnce = 2
 
 // New starts nothing.
 func New(db *store.DB, ring *keys.Ring, p *premises.Premises) *Importer {
-	return &Importer{db: db, ring: ring, premises: p}
+	return &Importer{db: db, ring: ring, premises: p, working: make(chan struct{}, atOnce)}
 }
 
 // Try says what Import would do with the file.
 func (i *Importer) Try(ctx context.Context, now time.Time, customer string, file []byte, update bool) (Report, error) {
+	if err := i.begin(ctx); err != nil {
+		return Report{}, err
+	}
+	defer i.end()
 	f := read(file)
 	r := f.report(now, true, update)
 	done, faults, err := i.premises.TryImport(ctx, now, customer, f.rows, update)
@@ -90,6 +99,10 @@ func (i *Importer) Try(ctx context.Context, now time.Time, customer string, file
 // Import enters all panels of the file; when Faults of its report isn't empty,
 // none. The error is for what is not the file's fault.
 func (i *Importer) Import(ctx context.Context, now time.Time, customer string, file []byte, update bool) (Report, error) {
+	if err := i.begin(ctx); err != nil {
+		return Report{}, err
+	}
+	defer i.end()
 	f := read(file)
 	r := f.report(now, false, update)
 	if len(f.faults) > 0 { // with all else that is wrong
@@ -126,6 +139,17 @@ func (i *Importer) Import(ctx context.Context, now time.Time, customer string, f
 	}
 	return r, err
 }
+
+func (i *Importer) begin(ctx context.Context) error {
+	select {
+	case i.working <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (i *Importer) end() { <-i.working }
 
 // kept is the sealed form.
 type kept struct {
@@ -205,7 +229,8 @@ func (r Report) CSV() []byte {
 
 // harmless keeps a spreadsheet from taking a text for a formula.
 func harmless(s string) string {
-	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '-' || s[0] == '@') {
+	// Some take the wide forms as well, and what begins behind a tab or line end.
+	if s != "" && strings.ContainsAny(s[:1], "=+-@\t\r\n") || strings.ContainsRune("＝＋－＠", []rune(s + " ")[0]) {
 		return "'" + s
 	}
 	return s

@@ -1,6 +1,7 @@
 package panelimport_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -244,4 +245,44 @@ func FuzzRead(f *testing.F) {
 		}
 		_ = s
 	})
+}
+
+// TestHostileFilesAreBounded: what is held of a file doesn't grow with its rows,
+// columns or faults beyond what a customer can have, and a report stays readable.
+func TestHostileFilesAreBounded(t *testing.T) {
+	_, i := service(t)
+	for _, c := range []struct{ name, file, fault string }{
+		{"rows", "name;account\n" + strings.Repeat("a;b\n", 300_000), "rows_many"},
+		{"broken rows", "name;account\n" + strings.Repeat("a\"\n", 300_000), "faults_many"},
+		{"faults", "name;account;poll_seconds;zones\n" + strings.Repeat("a;b;c;1=|2\n", 40_000), "faults_many"},
+		{"columns", "name;account" + strings.Repeat(";x", 400_000) + "\nA;BEEF01\n", "columns_many"},
+		{"a long first line", strings.Repeat("name;", 600_000), "row_long"},
+		{"a long row", "name;account\nA;BEEF01" + strings.Repeat(";", 3<<20), "row_long"},
+		{"a cell of many lines", "name;account\nA;\"BEEF01" + strings.Repeat("\n", 3<<20) + "\"\n", "row_long"},
+		{"wide", wide("name;account\nA;BEEF01"+strings.Repeat(";", 3<<20), false), "row_long"},
+		{"zones", "name;account;zones\nA;BEEF01;" + strings.Repeat("1=|", 300_000) + "\n", "too_many"},
+	} {
+		for _, do := range []func(context.Context, time.Time, string, []byte, bool) (panelimport.Report, error){i.Try, i.Import} {
+			r, err := do(t.Context(), at, centraltest.Customer, []byte(c.file), false)
+			if err != nil || r.ID != nil || len(r.Faults) == 0 || len(r.Faults) > 10_001 || r.Rows > 50_001 ||
+				!slices.ContainsFunc(r.Faults, func(f panelimport.Fault) bool { return f.Code == c.fault }) {
+				t.Errorf("%s: %d rows, %d faults, %v %v, want %s", c.name, r.Rows, len(r.Faults), faults(r)[:min(3, len(r.Faults))], err, c.fault)
+			}
+		}
+	}
+}
+
+// TestReportIsNoFormula whatever a cell had, also behind what spreadsheets skip.
+func TestReportIsNoFormula(t *testing.T) {
+	_, i := service(t)
+	for _, v := range []string{"=1+1", "+1", "-1", "@SUM(1)", "=\"\t=1+1\"", "=\"\r=1\"", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff201"} {
+		cell := "\"" + strings.ReplaceAll(v, "\"", "\"\"") + "\""
+		r, err := i.Try(t.Context(), at, centraltest.Customer, []byte("name;account\nA;"+cell+"\n"), false)
+		if err != nil || len(r.Faults) != 1 || r.Faults[0].Value == nil {
+			t.Fatalf("%q: %v %v", v, faults(r), err)
+		}
+		if report := string(r.CSV()); !strings.Contains(report, "'"+strings.ReplaceAll(*r.Faults[0].Value, "\r", "")) {
+			t.Errorf("%q is not taken for text: %q", v, report)
+		}
+	}
 }

@@ -25,6 +25,10 @@ type ImportFault struct {
 	Fault
 }
 
+// MaxImportFaults bounds what is told of one file: when there are as many, the rows
+// after them are not judged.
+const MaxImportFaults = 10_000
+
 // What becomes of a row.
 const (
 	ImportNew       = "new"
@@ -98,7 +102,7 @@ func (c *Change) judgeImport(q store.Querier, rows []ImportRow, update bool) (pl
 		return nil, nil, fmt.Errorf("count panels: %w", err)
 	}
 	inFile := map[string][]importing{}
-	for from := 0; from < len(rows); from += maxNumbers {
+	for from := 0; from < len(rows) && len(faults) < MaxImportFaults; from += maxNumbers {
 		part := rows[from:min(from+maxNumbers, len(rows))]
 		there, err := c.thereAlready(q, part)
 		if err != nil {
@@ -127,9 +131,9 @@ func (c *Change) judgeImport(q store.Querier, rows []ImportRow, update bool) (pl
 			plan = append(plan, i)
 		}
 	}
-	if count > maxPanels {
+	if count > MaxPanels {
 		var f Faults
-		f.Add("panels", "too_many", maxPanels)
+		f.Add("panels", "too_many", MaxPanels)
 		faults = append(faults, ImportFault{0, f[0]})
 	}
 	return plan, faults, nil

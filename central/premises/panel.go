@@ -17,8 +17,8 @@ import (
 
 // Limits of panels.
 const (
-	maxPanels  = 50_000         // of a customer
-	maxZones   = 1_000          // of a panel
+	MaxPanels  = 50_000         // of a customer
+	MaxZones   = 1_000          // of a panel
 	maxSeconds = 32 * 24 * 3600 // the longest reporting time of EN 50136
 	maxName    = 100            // characters
 )
@@ -128,7 +128,7 @@ func (r reading) panel(f row) (PanelBody, error) {
 
 // AddPanel adds a panel; its id and state are ours.
 func (c *Change) AddPanel(b PanelBody) (PanelBody, error) {
-	if err := c.room(panels, maxPanels); err != nil {
+	if err := c.room(panels, MaxPanels); err != nil {
 		return b, err
 	}
 	b.ID = NewID()
@@ -363,8 +363,8 @@ func panelFaults(b PanelBody) Faults {
 	if _, err := time.LoadLocation(b.TimeZone); err != nil || b.TimeZone == "" || b.TimeZone == "Local" {
 		f.Add("time_zone", "time_zone")
 	}
-	if len(b.Zones) > maxZones {
-		f.Add("zones", "too_many", maxZones)
+	if len(b.Zones) > MaxZones {
+		f.Add("zones", "too_many", MaxZones)
 		return f
 	}
 	seen := map[string]bool{}
