@@ -138,13 +138,13 @@ func (v *viewer) ofAccount(account string) (found string) {
 }
 
 // choices lists the customer's panels by name; of very many only the chosen one.
-func (v *viewer) choices(path, chosen string) []choice {
+func (v *viewer) choices(path string, chosen ...string) []choice {
 	var list []choice
 	for id, d := range v.names.Panels {
-		if len(v.names.Panels) > maxChoices && id != chosen {
+		if len(v.names.Panels) > maxChoices && !slices.Contains(chosen, id) {
 			continue
 		}
-		list = append(list, choice{id, d.Name, d.Account, with(path, "panel", id), id == chosen})
+		list = append(list, choice{id, d.Name, d.Account, with(path, "panel", id), slices.Contains(chosen, id)})
 	}
 	slices.SortFunc(list, func(a, b choice) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Value, b.Value))

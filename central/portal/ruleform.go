@@ -138,12 +138,13 @@ func (p *Portal) showRule(v visit, id, tag string, values url.Values, had premis
 	c.Qualifiers = f.ticks("qualifiers", "rule.qualifiers", "", false, v.qualifierTicks())
 	var all []tick
 	hint := "rule.panels_hint"
-	for _, d := range view.choices("", "") {
+	for _, d := range view.choices("", values["panels"]...) {
 		if len(view.names.Panels) <= maxTicks || slices.Contains(values["panels"], d.Value) {
 			all = append(all, tick{Value: d.Value, Label: d.Name, Detail: d.Detail})
-		} else {
-			hint = "rule.panels_many"
 		}
+	}
+	if len(all) < len(view.names.Panels) {
+		hint = "rule.panels_many"
 	}
 	c.Panels = f.ticks("panels", "rule.panels", hint, false, all)
 	c.Days = f.ticks("days", "rule.days", "rule.days_hint", true, dayTicks(v.lang))
