@@ -86,6 +86,33 @@ func TestTimeWindowOfAPanel(t *testing.T) {
 	}
 }
 
+// A panel without a window may have a clock that stands at no year that an entry
+// can hold: its message is stored all the same.
+func TestNoWindowTakesAnyYear(t *testing.T) {
+	for _, c := range []struct {
+		at   time.Time
+		zone string
+		kept bool
+	}{
+		{time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), "", false},
+		{time.Date(1, 1, 1, 0, 10, 0, 0, time.UTC), "Europe/Rome", false},
+		{time.Date(9999, 12, 31, 23, 59, 0, 0, time.UTC), "America/New_York", false},
+		{time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), "", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := &store{}
+			in, key := one(t, st, panelKey, doc.Reception{NoWindow: true, LocalTime: c.zone != ""}, c.zone)
+			f := sent{token: "SIA-DCS", account: "F1F1", blocks: "[#F1F1|NBA1]", key: panelKey}.frame(t, c.at)
+			if got, _, _ := answered(t, in, f, panelKey); got != "ACK" {
+				t.Fatalf("%s in %q: %q, want an ACK", c.at, c.zone, got)
+			}
+			if m := last(t, st, key); (m.Timestamp != nil) != c.kept || len(m.Raw) == 0 {
+				t.Errorf("%s in %q: kept as %v, want it kept: %t", c.at, c.zone, m.Timestamp, c.kept)
+			}
+		})
+	}
+}
+
 // TestRow17_LocalTimePanel: its time is of its zone, kept as UTC; what it gets back
 // is its own clock's. In the hour that comes twice the right one is taken.
 func TestRow17_LocalTimePanel(t *testing.T) {

@@ -92,7 +92,7 @@ func (in *Intake) message(a *arrival, answer entry.Answer, reason dc09.Reason) e
 	if in.parts.Offset != nil {
 		m.OffsetMs = in.parts.Offset().Milliseconds()
 	}
-	if c.Stamp == dc09.StampGood {
+	if c.Stamp == dc09.StampGood && entry.Holds(c.Time) { // else only the frame has it
 		m.Timestamp = &c.Time
 	}
 	if a.set.Ack != doc.AckMajority && answer == entry.AnswerACK {

@@ -51,9 +51,12 @@ const (
 // leastHex is how many bytes hex digits in a frame must say to be packed.
 const leastHex = 16
 
+// Holds tells whether an entry can hold a time: its year in UTC is 1 to 9999.
+func Holds(t time.Time) bool { return t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 }
+
 // Marshal returns the form that is sealed: one for equal messages.
 func Marshal(m Message) ([]byte, error) {
-	if m.Received.Year() < 1 || m.Received.Year() > 9999 || m.Timestamp != nil && (m.Timestamp.Year() < 1 || m.Timestamp.Year() > 9999) {
+	if !Holds(m.Received) || m.Timestamp != nil && !Holds(*m.Timestamp) {
 		return nil, errors.New("entry: a time outside the years 1 to 9999")
 	}
 	w := writer(append(make([]byte, 0, 160+len(m.Raw)+len(m.Data)), Version))
