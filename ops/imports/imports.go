@@ -25,13 +25,16 @@ const (
 	exitNobody = 69
 )
 
+// maxFile is more than central takes of a file; what is longer is refused there.
+const maxFile = 64 << 20
+
 // Options of one import.
 type Options struct {
-	File    string        `arg:"" help:"CSV file: the columns' names in the first line, name and account at least. --template prints one." optional:""`
+	File    string        `arg:"" help:"CSV file, - for standard input: the columns' names in the first line, name and account at least. --template prints one." optional:""`
 	DryRun  bool          `help:"Only say what would be done, and which rows can't be taken."`
 	Update  bool          `help:"What the file says replaces what panels with its accounts have; without, such a row is a fault when it differs."`
 	Central string        `default:"http://127.0.0.1:8080" help:"Central's address, as browsers reach it."`
-	KeyFile string        `help:"File with the API key; without, it is read from the environment, VEDETTA_API_KEY."`
+	KeyFile string        `help:"File with the API key; without, it is read from the environment, VEDETTACTL_API_KEY."`
 	Report  string        `placeholder:"FILE" help:"Write what became of every row, or every fault, into this CSV file."`
 	JSON    bool          `name:"json" help:"Print central's answer as it is."`
 	Wait    time.Duration `default:"2m" help:"How long to wait until the receivers know all panels; 0: not at all."`
@@ -78,7 +81,7 @@ func Run(ctx context.Context, o Options, out, errOut io.Writer) int {
 }
 
 func run(ctx context.Context, o Options, out io.Writer) (int, error) {
-	c := caller{ctx: ctx, base: strings.TrimRight(o.Central, "/") + "/api/v1", key: os.Getenv("VEDETTA_API_KEY")}
+	c := caller{ctx: ctx, base: strings.TrimRight(o.Central, "/") + "/api/v1", key: os.Getenv("VEDETTACTL_API_KEY")}
 	if o.KeyFile != "" {
 		b, err := os.ReadFile(o.KeyFile)
 		if err != nil {
@@ -90,7 +93,7 @@ func run(ctx context.Context, o Options, out io.Writer) (int, error) {
 		return exitUsage, fmt.Errorf("--central: want http://HOST:PORT or https://HOST")
 	}
 	if c.key == "" {
-		return exitUsage, errors.New("want an API key: --key-file, or VEDETTA_API_KEY in the environment")
+		return exitUsage, errors.New("want an API key: --key-file, or VEDETTACTL_API_KEY in the environment")
 	}
 	if o.Template {
 		status, b, err := c.do(http.MethodGet, "/panels/import/template", nil)
@@ -102,7 +105,13 @@ func run(ctx context.Context, o Options, out io.Writer) (int, error) {
 	if o.File == "" {
 		return exitUsage, errors.New("want a CSV file, or --template")
 	}
-	file, err := os.ReadFile(o.File)
+	var file []byte
+	var err error
+	if o.File == "-" {
+		file, err = io.ReadAll(io.LimitReader(os.Stdin, maxFile+1))
+	} else {
+		file, err = os.ReadFile(o.File)
+	}
 	if err != nil {
 		return exitUsage, err
 	}
@@ -202,7 +211,7 @@ func (c caller) do(method, path string, body []byte) (int, []byte, error) {
 	}
 	resp, err := (&http.Client{Timeout: 6 * time.Minute}).Do(req)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("no answer from central, want its address as browsers reach it in --central: %w", err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

@@ -55,7 +55,7 @@ func central(t *testing.T) string {
 }
 
 func TestImport(t *testing.T) {
-	t.Setenv("VEDETTA_API_KEY", "vdt_key")
+	t.Setenv("VEDETTACTL_API_KEY", "vdt_key")
 	dir := t.TempDir()
 	file := func(text string) string {
 		path := filepath.Join(dir, "panels.csv")

@@ -32,7 +32,7 @@ const (
 type Options struct {
 	Account   string `arg:"" help:"Account that the panel is expected to report under, as it is entered in Vedetta."`
 	API       string `name:"api" default:"http://127.0.0.1:8080" help:"Central, as browsers reach it."`
-	Key       string `name:"key" env:"VEDETTA_API_KEY" help:"API key, vdt_..."`
+	Key       string `name:"key" env:"VEDETTACTL_API_KEY" help:"API key, vdt_..."`
 	KeyFile   string `name:"key-file" help:"File with the API key instead."`
 	Panel     string `name:"panel" placeholder:"ID" help:"Which one, where several panels have the account."`
 	Everybody bool   `name:"everybody" help:"An operator: all attempts that name the account or resemble it, whosever they are."`
@@ -85,7 +85,7 @@ func (w *watch) run(ctx context.Context) (int, error) {
 		w.Key = strings.TrimSpace(string(b))
 	}
 	if w.Key == "" {
-		return exitUsage, errors.New("want an API key: --key, --key-file or VEDETTA_API_KEY")
+		return exitUsage, errors.New("want an API key: --key, --key-file or VEDETTACTL_API_KEY")
 	}
 	path := "/api/v1/attempts"
 	query := url.Values{"account": {w.Account}}
