@@ -70,3 +70,37 @@ func TestRule05_CatchUpThatOvertookComesAgain(t *testing.T) {
 		}
 	})
 }
+
+// What this process writes is never fetched from a peer that was quicker to flush
+// it; what a former process wrote is.
+func TestOwnRecordsAreNotFetched(t *testing.T) {
+	dir := t.TempDir()
+	if err := journal.Create(dir); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(journal.Config{Dir: dir}, env.Quiet(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := j.Begin("roubaix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &fakeLink{handlers: map[link.Purpose]func(context.Context, link.Identity, link.Stream) error{}}
+	r, err := New(Config{Node: "roubaix", Site: "roubaix"}, j, l, env.Quiet(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := mesh.Origin{Node: "roubaix", Incarnation: own.Incarnation, Random: own.Random + 1}
+	p := r.peerOf(link.Identity{Name: "limburg", Site: "limburg"})
+	p.connected = true
+	for _, o := range []mesh.Origin{own, former} {
+		p.marks[o], r.ahead[o] = 5, true
+	}
+	if all, _ := r.wants(); len(all) != 1 || all[0].origin != former {
+		t.Errorf("wants %v, want %s alone", all, former)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+}

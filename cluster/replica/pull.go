@@ -62,6 +62,8 @@ func (r *Replica) pull(ctx context.Context, g *errgroup.Group) error {
 func (r *Replica) wants() (all, hurry []want) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Peers may flush our own records before we do: those are on their way to the disk.
+	delete(r.ahead, r.journal.Own())
 	for o := range r.ahead {
 		ours, _ := r.journal.MarkAndHash(o)
 		w := want{origin: o, ours: ours}
