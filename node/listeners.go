@@ -52,7 +52,7 @@ type CertificateConfig struct {
 
 // LimitsConfig bounds what may be used, by strangers above all.
 type LimitsConfig struct {
-	Connections   int           `koanf:"connections"`             // open at once, all listeners together; 50000. When all places are taken, a stranger makes room, never a known panel
+	Connections   int           `koanf:"connections"`             // open at once, all listeners together; 50000. When all places are taken, a stranger makes room, never a known panel's first 16
 	PerAddress    int           `koanf:"connections_per_address"` // that have not shown a known account, per IPv4 address or IPv6 /64; 500
 	StrangerTime  time.Duration `koanf:"stranger_time"`           // for a connection to show a known account; 2m
 	IdleTime      time.Duration `koanf:"idle_time"`               // a known panel's connection may be silent; 10m

@@ -144,7 +144,7 @@ func (v *visit) frame(f dc09.Frame) bool {
 	is := v.handler.Handle(v.work, f, v.from)
 	switch {
 	case is.Known:
-		v.guests.Prove(v.guest, is.acknowledged(), at)
+		v.guests.Prove(v.guest, is.Panel, is.acknowledged(), at)
 	default:
 		if o := offenceOf(is); o != "" {
 			v.offend(o, at)

@@ -27,6 +27,7 @@ type Core struct {
 
 	seen  map[network]record
 	swept time.Time
+	firm  map[string]int       // by panel: its guests that keep their places
 	known [2]map[network]int64 // known networks: unix seconds of the last acknowledgement; the second is of the time before
 	since time.Time            // of known[0]
 
@@ -41,7 +42,8 @@ type Guest struct {
 	entered time.Time
 	noted   time.Time // last acknowledgement told to the core
 	proven  bool
-	trusted bool // of a network of the configuration
+	panel   string // whose place it keeps
+	trusted bool   // of a network of the configuration
 
 	counted    bool // guarded by Core.mu: in its network's record
 	gone       bool // guarded by Core.mu: no longer in open
@@ -62,7 +64,7 @@ type record struct {
 
 // New makes an empty core.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}}
+	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}}
 	c.known[0], c.known[1] = map[network]int64{}, map[network]int64{}
 	c.oldest.prev, c.oldest.next = &c.oldest, &c.oldest
 	return c
@@ -110,16 +112,25 @@ func (c *Core) Enter(addr netip.Addr, conn io.Closer, now time.Time) (g *Guest, 
 // noteEvery is how often an acknowledgement of one connection is noted.
 const noteEvery = time.Minute
 
-// Prove says that the guest has shown a known account; from then on it keeps its
-// place. acknowledged: its message was, too, so that its network is known.
-func (c *Core) Prove(g *Guest, acknowledged bool, now time.Time) {
+// perPanel is how many connections of one panel keep their places. A panel has one
+// or two, and some more that it has left without a word until they are idle for too
+// long. Whoever knows one account that has no key could else take every place with it.
+const perPanel = 16
+
+// Prove says that the guest has shown the account of a known panel; from then on it
+// keeps its place, unless that panel keeps perPanel others. acknowledged: its message
+// was, too, so that its network is known.
+func (c *Core) Prove(g *Guest, panel string, acknowledged bool, now time.Time) {
 	if g.proven && (!acknowledged || now.Sub(g.noted) < noteEvery) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	g.proven = true
-	c.unlink(g)
+	if !g.proven && !g.gone && c.firm[panel] < perPanel {
+		g.proven, g.panel = true, panel
+		c.firm[panel]++
+		c.unlink(g)
+	}
 	c.uncount(g, now)
 	if acknowledged {
 		g.noted = now
@@ -127,7 +138,7 @@ func (c *Core) Prove(g *Guest, acknowledged bool, now time.Time) {
 	}
 }
 
-// Proven tells whether the guest has shown a known account, or needs not to.
+// Proven tells whether the guest keeps its place: it has shown a known account, or needs not to.
 func (g *Guest) Proven() bool { return g.proven || g.trusted }
 
 // Entered is when it came.
@@ -146,6 +157,11 @@ func (c *Core) leave(g *Guest, now time.Time) {
 	}
 	g.gone = true
 	c.open--
+	if g.proven {
+		if c.firm[g.panel]--; c.firm[g.panel] == 0 {
+			delete(c.firm, g.panel)
+		}
+	}
 	c.unlink(g)
 	c.uncount(g, now)
 }

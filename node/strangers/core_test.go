@@ -124,7 +124,7 @@ func TestPanelsInTroubleAreNotBanned(t *testing.T) {
 func TestAddressOfAKnownPanelIsNeverBanned(t *testing.T) {
 	c, now := New(Config{PerNetwork: 1}), start
 	g := enter(t, c, "192.0.2.1", now)
-	c.Prove(g, true, now)
+	c.Prove(g, "p", true, now)
 	c.Leave(g, now)
 	now = now.Add(24 * time.Hour)
 	var open []*Guest
@@ -180,7 +180,7 @@ func TestOnlyUnknownConnectionsCountAgainstAnAddress(t *testing.T) {
 		t.Errorf("the third: %q, want %q", why, Crowded)
 	}
 	enter(t, c, "192.0.2.2", start)
-	c.Prove(one, false, start) // taken, not acknowledged
+	c.Prove(one, "p", false, start) // taken, not acknowledged
 	enter(t, c, "192.0.2.1", start)
 	if why, _ := scan(c, "192.0.2.1", Unknown, start); why != Crowded {
 		t.Errorf("two unknown and one proven: %q, want %q", why, Crowded)
@@ -197,19 +197,47 @@ func TestWhoMakesRoom(t *testing.T) {
 		g, _, _ := c.Enter(at("192.0.2.1"), doors[i], start)
 		guests = append(guests, g)
 	}
-	c.Prove(guests[0], true, start)
+	c.Prove(guests[0], "p", true, start)
 	g, out, _ := c.Enter(at("192.0.2.2"), doors[3], start)
 	if out != io.Closer(doors[1]) {
 		t.Errorf("%v goes, want the second", out)
 	}
 	c.Leave(guests[1], start) // its goroutine's own farewell counts once
-	c.Prove(guests[2], true, start)
-	c.Prove(g, true, start)
+	c.Prove(guests[2], "p", true, start)
+	c.Prove(g, "p", true, start)
 	if _, _, why := c.Enter(at("192.0.2.3"), doors[4], start); why != TooMany {
 		t.Errorf("%q with three known panels, want %q", why, TooMany)
 	}
 	if n := c.Counts(start); n.Open != 3 || n.Unknown != 0 || len(c.seen) != 0 {
 		t.Errorf("%+v, %d records", n, len(c.seen))
+	}
+}
+
+// Whoever knows one account can't take all places with it: beyond some, its
+// connections make room as strangers' do, and what left frees its place again.
+func TestOnePanelDoesNotTakeAllPlaces(t *testing.T) {
+	c := New(Config{Connections: 32})
+	var guests []*Guest
+	for range 32 {
+		g := enter(t, c, "192.0.2.1", start)
+		c.Prove(g, "p", true, start)
+		guests = append(guests, g)
+	}
+	for n := range 16 {
+		g := enter(t, c, "192.0.2.2", start) // other panels come
+		c.Prove(g, string(rune('A'+n)), true, start)
+	}
+	if _, _, why := c.Enter(at("192.0.2.3"), &door{}, start); why != TooMany {
+		t.Errorf("all places are firm, and the next: %q", why)
+	}
+	for _, g := range guests {
+		c.Leave(g, start)
+	}
+	if g := enter(t, c, "192.0.2.1", start); true {
+		c.Prove(g, "p", true, start)
+		if !g.Proven() || c.firm["p"] != 1 {
+			t.Errorf("proven %v, %d places after all have left", g.Proven(), c.firm["p"])
+		}
 	}
 }
 
@@ -349,7 +377,7 @@ func TestLaws(t *testing.T) {
 				if l := pick(); l != nil {
 					ack := rapid.Bool().Draw(t, "acknowledged")
 					if !l.d.closed {
-						c.Prove(l.g, ack, now)
+						c.Prove(l.g, "p", ack, now)
 						l.proven = true
 						if ack && (acked[l.from].IsZero() || now.Sub(acked[l.from]) >= noteEvery) {
 							acked[l.from] = now
@@ -442,7 +470,7 @@ func BenchmarkKnownPanelsConnection(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		g, _, _ := c.Enter(a, d, now)
-		c.Prove(g, true, now)
+		c.Prove(g, "p", true, now)
 		c.Leave(g, now)
 	}
 }

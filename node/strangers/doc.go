@@ -20,7 +20,8 @@
 //
 // # Who makes room
 //
-// A connection that has shown a known account is never closed for others. The rest
-// share what is left: when all places are taken, the one that has been unknown the
-// longest goes.
+// A connection that has shown a known account is never closed for others; of one
+// panel that holds for so many (perPanel), so that nobody takes all places with one
+// account. The rest share what is left: when all places are taken, the one that has
+// been unknown the longest goes.
 package strangers
