@@ -79,7 +79,7 @@ func TestHeldMessagesAreShown(t *testing.T) {
 	take(t, s,
 		centraltest.Stranger{At: now.Add(-2*time.Hour + 5*time.Second), Node: "roubaix", Account: "F00D", Prefix: text("0"), Blocks: "[#F00D|Nri1/FA007^CUCINA^]", Sequence: 1, CopyOf: first},
 		centraltest.Stranger{At: now.Add(-time.Minute), Account: "f00d", Prefix: text("0"), Blocks: "[#F00D|Nri1/BA002]", Sequence: 2, Key: key},
-		centraltest.Stranger{At: now.Add(-time.Hour), Account: "BEEF", Receiver: text("7"), Token: "ADM-CID", Blocks: "[#BEEF|1130 01 003]", Sequence: 9},
+		centraltest.Stranger{At: now.Add(-time.Hour), Account: "BEEF", Receiver: text("7"), Token: "ADM-CID", Blocks: "[#BEEF|1130 01 003][K00112233445566778899AABBCCDDEEFF]", Sequence: 9},
 		centraltest.Stranger{At: now.Add(-time.Hour), Account: "5544", Token: "NULL", Blocks: "[]"}, // the shop's, before it was entered
 		centraltest.Stranger{At: now.Add(-170 * time.Hour), Account: "0123", Blocks: "[#0123|Nri1/BA002]"},
 		centraltest.Stranger{At: now.Add(-time.Second), Account: "AB12CD34", Prefix: text("0"), Reason: "ambiguous_panel", Blocks: "[#AB12CD34|Nri1/BA002]"},
@@ -104,6 +104,9 @@ func TestHeldMessagesAreShown(t *testing.T) {
 	}
 	if m := p.Messages[2]; m.Entry != first.String() || m.Transport != "tcp" || !strings.Contains(m.Raw, "Nri1/FA007") {
 		t.Errorf("message %+v", m)
+	}
+	if raw := list[2].Messages[0].Raw; strings.Contains(raw, "0011223344") || !strings.Contains(raw, "][K") {
+		t.Errorf("a key that a panel says is shown: %q", raw)
 	}
 	one, err := s.Discovery.Panel(t.Context(), now, p.ID)
 	if err != nil || one.Count != 3 {

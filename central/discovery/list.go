@@ -222,7 +222,7 @@ func (d *Discovery) panel(ctx context.Context, q store.Querier, g group, most in
 
 func show(m entry.Message) Message {
 	out := Message{ReceivedTime: history.Time(m.Received), Address: m.Peer, Transport: m.Transport, Listener: m.Listener, Token: m.Token, Sequence: m.Sequence,
-		Encrypted: m.Encrypted, Answer: string(m.Answer), Events: []Event{}, Raw: strings.ToValidUTF8(strings.Trim(string(m.Raw), "\r\n"), "�")}
+		Encrypted: m.Encrypted, Answer: string(m.Answer), Events: []Event{}, Raw: strings.ToValidUTF8(strings.Trim(event.HideSecrets(string(m.Raw)), "\r\n"), "�")}
 	base := m.Received
 	if m.Timestamp != nil {
 		base = *m.Timestamp

@@ -30,7 +30,7 @@ func (w *Watch) show(k *kept, s subject, find func(string, dc09.Frame) (roster.M
 		ID:   fmt.Sprintf("%s.%s.%d", w.self, map[bool]string{true: "s", false: "p"}[k.verdict.Panel == ""], k.seq),
 		Time: wire.Time(k.at), Node: w.self.Node, Site: w.site, Listener: k.from.Listener, Transport: k.from.Transport, Source: k.from.Peer.String(),
 		Relation: relation, Withheld: withheld, Answer: k.verdict.Word, Reason: string(k.verdict.Reason), Took: k.took.Seconds(), Unsent: k.unsent,
-		Frame: bytesOf(k.raw),
+		Frame: bytesOf(event.HideSecrets(k.raw)),
 	}
 	if len(k.verdict.Answer) > 0 {
 		b := bytesOf(string(k.verdict.Answer))
@@ -77,6 +77,9 @@ func (s subject) decode(a *wire.Attempt, k *kept, r reading, withheld bool) *wir
 	data := event.Text(content.Data)
 	d.Data = &data
 	for _, x := range content.XData {
+		if len(x) > 1 && (event.Extended{ID: string(x[:1])}).Secret() {
+			x = append(x[:1:1], "..."...)
+		}
 		d.XData = append(d.XData, event.Text(x))
 	}
 	if content.Stamp == dc09.StampGood {

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -79,6 +80,37 @@ func TestEvidence(t *testing.T) {
 		got := look(t.Context(), t, w, mine).kept(t)
 		if len(got) != 1 || got[0].Relation != wire.Own || got[0].Withheld || !c.want(got[0]) {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// A panel that reports its new key: nobody is shown it, whole or broken, plain or not.
+func TestAKeyThatAPanelSaysIsNotShown(t *testing.T) {
+	now := time.Now().UTC()
+	const secret = "00112233]5566778899AABBCCDDEEFF"
+	data := "NBA1][K" + secret + "][Vhttp://cam"
+	plain := message(t, "1234", data, nil, now)
+	cut := bytes.Clone(plain)
+	copy(cut[5:9], "0LLL") // no length: no frame
+	for name, raw := range map[string][]byte{
+		"plain": plain, "encrypted": message(t, "1234", data, keyA, now), "no frame": cut,
+		"bad CRC": broken(bytes.Clone(plain), func(uint16) uint16 { return 0xBEEF }),
+	} {
+		w, r := onePanel(t, keyA)
+		w.Attempted(came(r, raw, "203.0.113.1:9", reception.WordSilence, dc09.ReasonPlain))
+		for _, ask := range []wire.Ask{mine, {All: true}} {
+			for _, a := range look(t.Context(), t, w, ask).kept(t) {
+				all := fmt.Sprint(a.Frame.Text, a.Decoded)
+				if a.Decoded != nil {
+					all += fmt.Sprint(*cmp.Or(a.Decoded.Data, new(string)), a.Decoded.XData)
+				}
+				if strings.Contains(all, secret[:8]) || strings.Contains(all, secret[20:]) || strings.Contains(a.Frame.Hex, hex.EncodeToString([]byte(secret[:8]))) {
+					t.Errorf("%s, %+v: the key is shown: %s", name, ask, all)
+				}
+				if a.Frame.Length != len(raw) {
+					t.Errorf("%s: %d bytes, want %d", name, a.Frame.Length, len(raw))
+				}
+			}
 		}
 	}
 }

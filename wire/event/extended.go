@@ -60,6 +60,41 @@ func (x Extended) Name(language string) string {
 // Secret tells that the value is a key: it is never shown or passed on.
 func (x Extended) Secret() bool { return x.ID == "K" }
 
+// HideSecrets puts dots for the values of secrets in a message's bytes, as they
+// came: in extended data, which begins at ][ and a letter and ends where the next
+// begins, or at the last ]. What has no end is hidden to its end.
+func HideSecrets(raw string) string {
+	var b []byte
+	for at := 0; ; {
+		i := strings.Index(raw[at:], "][K")
+		if i < 0 {
+			break
+		}
+		from := at + i + len("][K")
+		end := len(raw)
+		if last := strings.LastIndexByte(raw, ']'); last >= from {
+			end = last
+		}
+		for j := from; j+2 < end; j++ {
+			if c := raw[j+2]; raw[j] == ']' && raw[j+1] == '[' && (c == '#' || c >= 'A' && c <= 'Z') {
+				end = j
+				break
+			}
+		}
+		if b == nil {
+			b = []byte(raw)
+		}
+		for j := from; j < end; j++ {
+			b[j] = '.'
+		}
+		at = from
+	}
+	if b == nil {
+		return raw
+	}
+	return string(b)
+}
+
 // Extended reads the extended data of a message, in its order. Further data blocks,
 // which stand among it, are left out, and so are the values of secrets.
 func (r Reader) Extended(xdata [][]byte) []Extended {
