@@ -3,8 +3,10 @@ package watch
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	wire "vedetta/wire/watch"
 )
@@ -36,8 +38,23 @@ func (w *watch) attempt(line []byte) error {
 	} else {
 		w.whole(&b, a)
 	}
-	_, err := fmt.Fprint(w.out, b.String())
+	_, err := fmt.Fprint(w.out, harmless(b.String()))
 	return err
+}
+
+// harmless keeps what a panel, or who pretends to be one, says from steering the
+// terminal: what can't be printed stands as an escape.
+func harmless(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		if c == '\n' || unicode.IsPrint(c) {
+			b.WriteRune(c)
+		} else {
+			quoted := strconv.QuoteRune(c)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 func clock(a wire.Attempt) string { return time.Time(a.Time).Local().Format("15:04:05") }
@@ -73,7 +90,7 @@ func (w *watch) whole(b *strings.Builder, a wire.Attempt) {
 	fmt.Fprintf(b, "\n%s  %s, %s from %s: %s (%s)\n", clock(a), a.Site, a.Transport, a.Source, answer, a.Reason)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "  %-8s%s\n", name, value)
+			fmt.Fprintf(b, "  %-8s%s\n", name, strings.ReplaceAll(value, "\n", `\n`)) // a row stays one
 		}
 	}
 	row("why", what)

@@ -69,6 +69,7 @@ func TestOnce(t *testing.T) {
 	now := time.Now()
 	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003", "another key 1234", 1, now), Word: watchtest.DUH, Reason: dc09.ReasonUndecryptable, Answer: []byte("\nDUH\r"), At: now.Add(-time.Minute)})
 	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003", key, 2, now.Add(-time.Hour)), Word: watchtest.NAK, Reason: dc09.ReasonTime, Node: "roubaix"})
+	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003^\x1b]0;title\a\x1b[2J\u009b31m\u202e^", key, 3, now), Word: watchtest.DUH, Reason: dc09.ReasonUndecryptable})
 	nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "9999", "Nri1/BA003", "", 2, now), Word: watchtest.Silence, Reason: dc09.ReasonUnknown})
 	o.Once = true
 	for language, want := range map[string][]string{
@@ -86,6 +87,9 @@ func TestOnce(t *testing.T) {
 				t.Errorf("%q is missing in %s", w, &out)
 			}
 		}
+		if strings.ContainsAny(out.String(), "\x1b\a\u009b\u202e") || !strings.Contains(out.String(), `^\x1b]0;title\a\x1b[2J\u009b31m\u202e^`) {
+			t.Errorf("what a panel says steers the terminal: %q", out.String())
+		}
 		if strings.Contains(out.String(), "9999") || strings.Contains(out.String()+errOut.String(), key) || !strings.Contains(errOut.String(), "not reached, what comes there is not seen: limburg") {
 			t.Errorf("%s%s", &out, &errOut)
 		}
@@ -96,8 +100,8 @@ func TestOnce(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, &errOut)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 {
-		t.Fatalf("%d lines, want 2: %s", len(lines), &out)
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want 3: %s", len(lines), &out)
 	}
 	var a map[string]any
 	if err := json.Unmarshal([]byte(lines[0]), &a); err != nil || a["reason"] != "undecryptable" || a["what"] == "" {
