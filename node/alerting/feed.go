@@ -176,6 +176,15 @@ func (f *Follower) whole(o mesh.Origin, number uint64) bool {
 	return f.fed[o] >= number
 }
 
+// level tells whether the index has all that is applied here: it has not after a
+// snapshot came in place of commands, until what those decided has been read.
+func (f *Follower) level() bool {
+	o, number := f.agreement.Decided()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return number == 0 || f.fed[o] >= number
+}
+
 // verdict reads the decision that planned a step.
 func (f *Follower) verdict(number uint64) (decision.Verdict, error) {
 	o, _ := f.agreement.Decided()

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"vedetta/node/identity"
 	"vedetta/wire/decision"
 	"vedetta/wire/mesh"
 )
@@ -54,6 +55,30 @@ func TestRule16_ToldAndReadBackJoin(t *testing.T) {
 		f.Decided(o, last+1, last+1, nil)
 		if at() != last+1 || f.whole(o, last+1) {
 			t.Fatalf("whole up to %d before it is flushed", at())
+		}
+	})
+}
+
+// A snapshot that came in place of commands decides nothing by the index as it
+// was: a copy of what lay between would not be known (rules 11, 12, 16).
+func TestRule16_NothingIsDecidedBehindASnapshot(t *testing.T) {
+	bubble(t, mail, func(t *testing.T, w *world) {
+		w.assign(w.self)
+		w.sends(w.self, 1, burglary)
+		time.Sleep(time.Second)
+		w.halt()
+		o, last := w.view.Decided()
+		f := w.still(nil)
+		f.refresh()
+		s := f.shards[identity.Shard(panelID)]
+		s.number0 = 0 // led since before the snapshot
+		s.queue = []queued{{since: time.Now()}}
+		k := &worker{f: f, s: s}
+		if again, wait := k.step(t.Context(), false); !again || wait == 0 || f.level() {
+			t.Errorf("again %v after %s, level %v; want that it waits until %d of %s is read", again, wait, f.level(), last, o)
+		}
+		if more, err := f.feedOrigin(o); more || err != nil || !f.level() {
+			t.Errorf("not level after reading: more %v, %v", more, err)
 		}
 	})
 }

@@ -122,7 +122,7 @@ func (w *worker) step(ctx context.Context, moveOnly bool) (again bool, wait time
 	if !ok || len(b.entries) == 0 && !moveOnly {
 		return false, 0
 	}
-	if !w.f.whole(b.origin, b.number0) {
+	if !w.f.whole(b.origin, b.number0) || !w.f.level() {
 		return true, 100 * time.Millisecond // rule 16: its copy of the decisions is not whole yet
 	}
 	w.f.together.draft()
