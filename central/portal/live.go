@@ -102,7 +102,7 @@ func (p *Portal) live(v visit) error {
 	}
 	content.Stream = with("/live", "after", strconv.FormatInt(from, 10), "panel", panel)
 	if content.Newest && panel == "" {
-		content.Start = view.start(len(content.Events) > 0)
+		content.Start = view.start(slices.ContainsFunc(content.Events, func(e eventView) bool { return !e.Ours }))
 	}
 	if content.Newest && v.user.Operator() {
 		n, err := p.unknown.Waiting(ctx, time.Now())

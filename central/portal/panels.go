@@ -99,7 +99,7 @@ type panelPage struct {
 	KeyText   string
 	Warnings  []string
 	Last      []eventView
-	Received  bool // something has come from it
+	Received  bool // something has come from it, and it isn't silent now
 	Standing  standing
 	EventLink string
 }
@@ -122,7 +122,8 @@ func (p *Portal) panel(v visit) error {
 		return err
 	}
 	content.Standing = p.standing(ctx, v.lang, b)
-	content.Received = len(content.Last) > 0 || content.Standing.heard
+	own := slices.ContainsFunc(content.Last, func(e eventView) bool { return !e.Ours })
+	content.Received = (own || content.Standing.heard) && !content.Standing.gone
 	pg := v.page("panels", "panel.page", b.Name)
 	pg.Content = content
 	p.render(v.w, v.r, http.StatusOK, "panel.html", pg)

@@ -26,7 +26,7 @@ type startStep struct {
 	Done, Next          bool
 }
 
-// start says what is done; received tells whether an event is here already.
+// start says what is done; received tells whether an event of a panel is here already.
 func (v *viewer) start(received bool) start {
 	d, l := v.names.Document, v.lang
 	s := start{Lang: l}

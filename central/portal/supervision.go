@@ -105,6 +105,7 @@ type standing struct {
 	Silent string // what is silent, and since when; empty: nothing
 	Good   string // when all is well
 	heard  bool
+	gone   bool // all of it is silent
 }
 
 func (p *Portal) standing(ctx context.Context, l Language, b premises.PanelBody) standing {
@@ -134,7 +135,7 @@ func (p *Portal) standing(ctx context.Context, l Language, b premises.PanelBody)
 		since := l.Stamp(time.Time(*state.SilentSince).In(zone))
 		switch {
 		case slices.Contains(state.Silent, "all") || slices.Contains(state.Silent, "never"):
-			s.Silent = l.T("standing.silent", since)
+			s.Silent, s.gone = l.T("standing.silent", since), true
 		case slices.Contains(state.Silent, "primary"):
 			s.Silent = l.T("standing.silent_primary", since)
 		default:

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"vedetta/central/history"
 	"vedetta/central/premises"
 	"vedetta/wire/event"
+	"vedetta/wire/mesh"
 )
 
 // defaultZone is where a panel stands that says nothing else.
@@ -35,6 +37,7 @@ type eventView struct {
 	Text          string
 	Copies        int
 	Late          bool
+	Ours          bool // the mesh made it, such as of a silence: nothing has come from the panel
 	Notifications []notificationView
 	Lang          Language
 }
@@ -95,6 +98,7 @@ func (v *viewer) event(e history.Event, list []history.Notification) eventView {
 		Category: e.Category, CategoryName: event.Category(e.Category).Name(l.Code),
 		Qualifier: e.Qualifier, QualifierName: l.Or("qualifier."+e.Qualifier, e.Qualifier), Tone: tone(e.Category, e.Qualifier),
 		Code: e.Code, Panel: v.names.Panels[e.Panel].Name, Account: e.Account, Link: eventLink(e.ID), Copies: e.Copies, Late: e.Late, Lang: l,
+		Ours:  strings.HasPrefix(e.Origin, mesh.AgreementNode+"."),
 		Title: title(l, e),
 	}
 	if e.PanelTime != nil {
