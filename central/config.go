@@ -141,6 +141,7 @@ func (c Config) problems() []config.Problem {
 	want(c.Status.Listen == "" || address(c.Status.Listen), "status.listen", "host:port or nothing, have "+strconv.Quote(c.Status.Listen))
 	want(c.Account.SessionSeconds > 0, "account.session_seconds", "1 or more")
 	want(c.Account.SessionIdleSeconds > 0, "account.session_idle_seconds", "1 or more")
+	want(c.Account.FailuresLogin > 0, "account.failures_login", "1 or more")
 	want(c.Account.FailuresAddress > 0, "account.failures_address", "1 or more")
 	want(c.Account.FailuresAccount > 0, "account.failures_account", "1 or more")
 	for _, key := range c.Reconcile.Wrong() {

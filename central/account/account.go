@@ -29,7 +29,8 @@ import (
 type Config struct {
 	SessionSeconds     int `koanf:"session_seconds"`      // a session ends after this; 2592000 (30 days)
 	SessionIdleSeconds int `koanf:"session_idle_seconds"` // and after this without a request; 43200 (12 hours)
-	FailuresAddress    int `koanf:"failures_address"`     // failed logins of one address (IPv6: /64) in 10 minutes; 10
+	FailuresLogin      int `koanf:"failures_login"`       // failed logins of one account from one address (IPv6: /64) in 10 minutes; 10
+	FailuresAddress    int `koanf:"failures_address"`     // failed logins of one address, whatever the account: an office or a mobile network shares one; 100
 	FailuresAccount    int `koanf:"failures_account"`     // failed logins of one account from addresses that never logged in to it; 20
 }
 
@@ -42,7 +43,8 @@ func (c Config) WithDefaults() Config {
 	}
 	set(&c.SessionSeconds, 30*24*3600)
 	set(&c.SessionIdleSeconds, 12*3600)
-	set(&c.FailuresAddress, 10)
+	set(&c.FailuresLogin, 10)
+	set(&c.FailuresAddress, 100)
 	set(&c.FailuresAccount, 20)
 	return c
 }
@@ -87,7 +89,7 @@ func New(cfg Config, db *store.DB, ring *keys.Ring) (*Accounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Accounts{db: db, ring: ring, cfg: cfg, hashing: h, limit: NewLimiter(cfg.FailuresAddress, cfg.FailuresAccount, 10*time.Minute)}, nil
+	return &Accounts{db: db, ring: ring, cfg: cfg, hashing: h, limit: NewLimiter(cfg.FailuresLogin, cfg.FailuresAddress, cfg.FailuresAccount, 10*time.Minute)}, nil
 }
 
 // Hash makes the stored form of a password.

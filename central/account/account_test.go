@@ -92,7 +92,7 @@ func TestAPIKeys(t *testing.T) {
 
 func TestLimiter(t *testing.T) {
 	address := func(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("203.0.113.%d", i)) }
-	l := account.NewLimiter(3, 5, 10*time.Minute)
+	l := account.NewLimiter(10, 3, 5, 10*time.Minute)
 	owner := account.Try{Address: address(200), Account: "a"}
 	if !l.Allow(at, owner) {
 		t.Fatal("first try")
@@ -129,5 +129,35 @@ func TestLimiter(t *testing.T) {
 	}
 	if !l.Allow(at, account.Try{Address: netip.MustParseAddr("2001:db8:0:1::1"), Account: "w"}) {
 		t.Error("another /64")
+	}
+}
+
+// One person who forgot a password doesn't lock out the others behind the same
+// address; a stranger's guesses at many accounts end at the address's bound.
+func TestLimiterOfAnOffice(t *testing.T) {
+	office := netip.MustParseAddr("203.0.113.7")
+	l := account.NewLimiter(10, 100, 20, 10*time.Minute)
+	try := func(who string) bool { return l.Allow(at, account.Try{Address: office, Account: who}) }
+	for i := range 10 {
+		if !try("forgetful") {
+			t.Fatalf("try %d is refused", i)
+		}
+	}
+	if try("forgetful") {
+		t.Error("an eleventh try with one account from one address")
+	}
+	if !try("colleague") {
+		t.Error("a colleague is locked out by somebody else's failures")
+	}
+	for i := range 89 {
+		if !try(fmt.Sprint("guess ", i)) {
+			t.Fatalf("guess %d is refused below the bound of an address", i)
+		}
+	}
+	if try("one more") {
+		t.Error("an address above its bound")
+	}
+	if !l.Allow(at.Add(10*time.Minute), account.Try{Address: office, Account: "forgetful"}) {
+		t.Error("after the window")
 	}
 }

@@ -12,16 +12,20 @@ type Try struct {
 	Account string // keyed hash of the e-mail
 }
 
-// Limiter counts failed logins in a sliding window. An address that fails too
-// often is refused for all accounts; an account that is tried too often is
-// refused to addresses that never succeeded with it, so that nobody can lock
-// its owner out. Attempts are counted before they are checked, so that many at
-// once gain nothing. Kept in memory only, ten minutes.
+// Limiter counts failed logins in a window. An address that fails too often
+// with one account is refused for that account, so that one person doesn't lock
+// out an office behind one address; one that fails far more often is refused for
+// all. An account that is tried too often is refused to addresses that never
+// succeeded with it, so that strangers can't lock its owner out. An account that
+// doesn't exist counts like one that does: the answers tell nothing. Attempts
+// are counted before they are checked, so that many at once gain nothing. Kept
+// in memory only, ten minutes.
 type Limiter struct {
-	perAddress, perAccount int
-	window                 time.Duration
+	perLogin, perAddress, perAccount int
+	window                           time.Duration
 
 	mu        sync.Mutex // guards the maps
+	logins    map[known]*count
 	addresses map[netip.Prefix]*count
 	accounts  map[string]*count
 	good      map[known]time.Time
@@ -38,10 +42,11 @@ type count struct {
 	from time.Time
 }
 
-// NewLimiter makes a limiter with limits per window.
-func NewLimiter(perAddress, perAccount int, window time.Duration) *Limiter {
-	return &Limiter{perAddress: perAddress, perAccount: perAccount, window: window,
-		addresses: map[netip.Prefix]*count{}, accounts: map[string]*count{}, good: map[known]time.Time{}}
+// NewLimiter makes a limiter with limits per window: of one account from one
+// address, of one address, of one account from unknown addresses.
+func NewLimiter(perLogin, perAddress, perAccount int, window time.Duration) *Limiter {
+	return &Limiter{perLogin: perLogin, perAddress: perAddress, perAccount: perAccount, window: window,
+		logins: map[known]*count{}, addresses: map[netip.Prefix]*count{}, accounts: map[string]*count{}, good: map[known]time.Time{}}
 }
 
 // network is what one attacker has: an IPv4 address, an IPv6 /64.
@@ -68,6 +73,10 @@ func (l *Limiter) Allow(now time.Time, t Try) bool {
 	if a.n >= l.perAddress {
 		return false
 	}
+	login := counter(l.logins, known{net, t.Account}, now, l.window)
+	if login.n >= l.perLogin {
+		return false
+	}
 	if _, ok := l.good[known{net, t.Account}]; !ok {
 		c := counter(l.accounts, t.Account, now, l.window)
 		if c.n >= l.perAccount {
@@ -76,6 +85,7 @@ func (l *Limiter) Allow(now time.Time, t Try) bool {
 		c.n++
 	}
 	a.n++
+	login.n++
 	return true
 }
 
@@ -85,6 +95,9 @@ func (l *Limiter) Return(t Try) {
 	defer l.mu.Unlock()
 	net := network(t.Address)
 	if c, ok := l.addresses[net]; ok && c.n > 0 {
+		c.n--
+	}
+	if c, ok := l.logins[known{net, t.Account}]; ok && c.n > 0 {
 		c.n--
 	}
 	if _, ok := l.good[known{net, t.Account}]; ok {
@@ -121,6 +134,11 @@ func (l *Limiter) sweep(now time.Time) {
 	for k, c := range l.addresses {
 		if now.Sub(c.from) >= l.window {
 			delete(l.addresses, k)
+		}
+	}
+	for k, c := range l.logins {
+		if now.Sub(c.from) >= l.window {
+			delete(l.logins, k)
 		}
 	}
 	for k, c := range l.accounts {
