@@ -118,11 +118,15 @@ func (p *Portal) saveContact(v visit) error {
 		if id == "" {
 			b := premises.NewContact()
 			contactOf(values, &b)
-			saved, err = c.AddContact(b)
+			if saved, err = c.AddContact(b); err != nil {
+				return err
+			}
+			return retypedSecret(values)
+		}
+		if saved, err = c.EditContact(id, tag, func(b *premises.ContactBody) error { contactOf(values, b); return nil }); err != nil {
 			return err
 		}
-		saved, err = c.EditContact(id, tag, func(b *premises.ContactBody) error { contactOf(values, b); return nil })
-		return err
+		return retypedSecret(values)
 	})
 	if errors.Is(err, premises.ErrNone) {
 		return errNotFound
@@ -135,6 +139,14 @@ func (p *Portal) saveContact(v visit) error {
 		return v.to("/contacts/"+saved.ID, "added")
 	}
 	return v.to("/contacts/"+saved.ID, "saved")
+}
+
+// retypedSecret is retyped for a webhook's secret; without a webhook it is none.
+func retypedSecret(values url.Values) error {
+	if strings.TrimSpace(values.Get("webhook.url")) == "" {
+		return nil
+	}
+	return retyped(values, "webhook.secret")
 }
 
 func (p *Portal) showContact(v visit, id, tag string, values url.Values, had premises.ContactBody, err error) error {
@@ -167,8 +179,11 @@ func (p *Portal) showContact(v visit, id, tag string, values url.Values, had pre
 	c.Email = f.input(input{Name: "email", Label: "contact.email", Type: "email", Autocomplete: "off"})
 	c.Phone = f.input(input{Name: "phone", Label: "contact.phone", Hint: "contact.phone_hint", Type: "tel", Autocomplete: "off"})
 	c.WebhookURL = f.input(input{Name: "webhook.url", Label: "contact.webhook", Hint: "contact.webhook_hint", Type: "url", Autocomplete: "off", SpellFree: true})
-	values.Del("webhook.secret") // a secret is never sent back
-	c.Secret = f.input(input{Name: "webhook.secret", Label: "contact.secret", Hint: "contact.secret_hint", Autocomplete: "off", SpellFree: true})
+	waive := "contact.secret_waive"
+	if had.Webhook != nil {
+		waive = "form.secret_keep"
+	}
+	c.Secret = f.secret(input{Name: "webhook.secret", Label: "contact.secret", Hint: "contact.secret_hint", Autocomplete: "off", SpellFree: true}, false, err != nil, "contact.secret_again", waive)
 	if had.Webhook != nil {
 		c.HasSecret = had.Webhook.Secret
 	}

@@ -40,11 +40,17 @@ func (f *form) N(key string, n int, args ...any) string { return f.Lang.N(key, n
 func newForm(l Language, action, tag string, values url.Values, err error) (f *form, handled bool) {
 	f = &form{Lang: l, Action: action, Tag: tag, values: values, faults: map[string][]string{}}
 	var faults premises.Faults
+	var gone missing
 	switch {
 	case err == nil:
 		return f, true
 	case errors.Is(err, premises.ErrTag):
 		f.Conflict = true
+		return f, true
+	case errors.As(err, &gone):
+		for _, name := range gone {
+			f.faults[name], f.order = []string{f.T("form.secret_missing")}, append(f.order, name)
+		}
 		return f, true
 	case errors.As(err, &faults):
 		for _, v := range faults {
@@ -127,6 +133,7 @@ type input struct {
 	Described           string // ids for aria-describedby
 	Pick                []tick // of a select
 	ReadOnly, SpellFree bool
+	Again               *flag // of a secret that was typed and not sent back: to go on without it
 }
 
 // input fills in what is known of an input by its name.

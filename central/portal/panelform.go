@@ -89,15 +89,19 @@ func (p *Portal) savePanel(v visit) error {
 		if id == "" {
 			b := premises.NewPanel()
 			panelOf(values, &b)
-			saved, err = c.AddPanel(b)
-			return err
+			if saved, err = c.AddPanel(b); err != nil {
+				return err
+			}
+			return retyped(values, "key")
 		}
 		if values.Get("action") == "promote_key" {
 			saved, err = c.PromoteKey(id, tag, premises.PreviousKept)
 			return err
 		}
-		saved, err = c.EditPanel(id, tag, func(b *premises.PanelBody) error { panelOf(values, b); return nil })
-		return err
+		if saved, err = c.EditPanel(id, tag, func(b *premises.PanelBody) error { panelOf(values, b); return nil }); err != nil {
+			return err
+		}
+		return retyped(values, "key", "next_key")
 	})
 	if errors.Is(err, premises.ErrNone) {
 		return errNotFound
@@ -139,27 +143,12 @@ func (p *Portal) showPanel(v visit, id, tag string, values url.Values, had premi
 	c := panelForm{form: f, New: id == "", KeySet: had.KeySet, KeyText: keyText(v.lang, had), Made: made, KeyRemoved: values.Get("key_remove") != ""}
 	c.Name = f.input(input{Name: "name", Label: "panel.name", Hint: "panel.name_hint", Required: true, Autocomplete: "off"})
 	c.Account = f.input(input{Name: "account", Label: "panel.account", Hint: "panel.account_hint", Required: true, Short: true, Autocomplete: "off", SpellFree: true})
-	typed, nextTyped := values.Get("key"), values.Get("next_key")
-	if !made {
-		values.Del("key") // a secret is never sent back
-	}
-	if !nextMade {
-		values.Del("next_key")
-	}
-	keyHint := "panel.key_hint"
+	keyHint, keyWaive := "panel.key_hint", "panel.key_waive"
 	if had.KeySet {
-		keyHint = "panel.key_hint_kept"
+		keyHint, keyWaive = "panel.key_hint_kept", "form.secret_keep"
 	}
-	c.Key = f.input(input{Name: "key", Label: "panel.key", Hint: keyHint, Autocomplete: "off", SpellFree: true})
-	if typed != "" && !made && err != nil {
-		f.again(&c.Key)
-	}
-	c.ring(had, p.zoneOf(had))
-	c.Ring.Made = nextMade
-	if nextTyped != "" && !nextMade && err != nil {
-		f.again(&c.Ring.Next)
-	}
-	c.Ring.Open = c.Ring.Open || nextMade || nextTyped != ""
+	c.Key = f.secret(input{Name: "key", Label: "panel.key", Hint: keyHint, Autocomplete: "off", SpellFree: true}, made, err != nil, "panel.key_again", keyWaive)
+	c.ring(had, p.zoneOf(had), nextMade, err != nil)
 	c.reception(had)
 	c.Prefix = f.input(input{Name: "prefix", Label: "panel.prefix", Hint: "panel.prefix_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	c.Receiver = f.input(input{Name: "receiver", Label: "panel.receiver", Hint: "panel.receiver_hint", Short: true, Autocomplete: "off", SpellFree: true})
@@ -174,17 +163,6 @@ func (p *Portal) showPanel(v visit, id, tag string, values url.Values, had premi
 		title = "panel.edit"
 	}
 	return p.showForm(v, "panels", title, "panelform.html", c, f, err)
-}
-
-// again says that a key has to be typed once more, where nothing else is said of it.
-func (f *form) again(in *input) {
-	if len(in.Faults) > 0 {
-		return
-	}
-	text := f.T("panel.key_again")
-	in.Faults = []string{text}
-	in.Described = described(in.ID, in.Hint, "", in.Faults)
-	f.Problems = append(f.Problems, problem{in.ID, in.Label, text})
 }
 
 // zoneOf is the time zone of a panel's premises.

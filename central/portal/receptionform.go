@@ -77,12 +77,16 @@ func (c *panelForm) reception(had premises.PanelBody) {
 	c.Reception = r
 }
 
-func (c *panelForm) ring(had premises.PanelBody, zone *time.Location) {
-	r := ringForm{NextText: nextKeyText(c.Lang, had), Previous: previousText(c.Lang, had, zone)}
-	r.Next = c.input(input{Name: "next_key", Label: "panel.next_key", Hint: "panel.next_key_hint", Autocomplete: "off", SpellFree: true})
+func (c *panelForm) ring(had premises.PanelBody, zone *time.Location, made, refused bool) {
+	r := ringForm{NextText: nextKeyText(c.Lang, had), Previous: previousText(c.Lang, had, zone), Made: made}
+	waive := "panel.next_key_waive"
+	if had.NextKeySet {
+		waive = "form.secret_keep"
+	}
+	r.Next = c.secret(input{Name: "next_key", Label: "panel.next_key", Hint: "panel.next_key_hint", Autocomplete: "off", SpellFree: true}, made, refused, "panel.key_again", waive)
 	r.Remove = c.flag("next_key_remove", "panel.next_key_remove", "")
 	r.Forget = c.flag("previous_key_end", "panel.previous_key_end", "")
-	r.Open = had.NextKeySet || r.Previous != "" || len(r.Next.Faults) > 0
+	r.Open = had.NextKeySet || r.Previous != "" || made || len(r.Next.Faults) > 0 || r.Next.Again != nil
 	c.Ring = r
 }
 
