@@ -64,10 +64,11 @@ func (j *Judgement) Leave(shard byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wheel.stop(s)
+	s.known = nil
 }
 
 // Shard lists what is to be decided of a shard that this node leads: at most so
-// many changes, the rest comes with the next look.
+// many changes, the rest comes with the next look. known is kept until then.
 func (j *Judgement) Shard(shard byte, known Known, most int) []Change {
 	if !j.judges {
 		return nil
@@ -78,6 +79,7 @@ func (j *Judgement) Shard(shard byte, known Known, most int) []Change {
 	if !s.wheel.turning || j.anew {
 		s.wheel.start(s, j.horizon.back(second))
 	}
+	s.restored(known)
 	var out []Change
 	change := func(r *row, from decision.Silent, to decision.Silent) {
 		if from != to && len(out) < most {
@@ -110,6 +112,21 @@ func (j *Judgement) Shard(shard byte, known Known, most int) []Change {
 		}
 	}
 	return out
+}
+
+// restored takes over what is silent now. A path that isn't any more is due
+// sooner than its panel stands in the wheel for, since what is silent waits for
+// a message only: such a panel is looked at at once.
+func (s *shard) restored(known Known) {
+	for id, was := range s.known {
+		if was.Silent&^known[id].Silent == 0 {
+			continue
+		}
+		if r, i := s.find(keyOf(id)); r != nil && r.id == id {
+			s.wheel.early(s, i)
+		}
+	}
+	s.known = known
 }
 
 func (j *Judgement) change(r *row, from, to decision.Silent) Change {

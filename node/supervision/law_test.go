@@ -170,7 +170,7 @@ func (f *fate) harm() {
 // reached another one, for the seconds that it takes to tell of it.
 func (f *fate) falsely(v verdict, l *life) string {
 	for _, h := range l.heard {
-		if h.at.After(v.at) || v.at.Sub(h.at) >= l.Within {
+		if !h.at.Before(v.at) || v.at.Sub(h.at) >= l.Within { // what is heard in the same tenth comes after it
 			continue
 		}
 		told := true
@@ -241,6 +241,23 @@ func TestRule30_Law(t *testing.T) {
 			}
 			if got := f.known[l.ID].Silent&(decision.SilentAll|decision.SilentNever) != 0; got != silent {
 				r.Fatalf("%s: the agreement says silent %v", l.ID, got)
+			}
+		}
+		for range 3 { // each silence from now on is told in time
+			for _, l := range f.lives {
+				l.cut, l.next = false, f.now
+			}
+			f.run(slack + time.Duration(rapid.IntRange(0, 120).Draw(r, "back"))*time.Second)
+			f.said = nil
+			for _, l := range f.lives {
+				l.cut = true
+			}
+			f.run(longest + 2*slack)
+			for _, l := range f.lives {
+				v, last := f.of(l.ID), l.heard[len(l.heard)-1].at
+				if len(v) != 1 || v[0].at.Sub(last) < l.Within || v[0].at.Sub(last) > l.Within+slack+time.Second {
+					r.Fatalf("%s: heard at %s for the last time, silent after %s, and told: %s", l.ID, last.Sub(begin), l.Within, f.story())
+				}
 			}
 		}
 	})

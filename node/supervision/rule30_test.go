@@ -201,6 +201,44 @@ func TestRule30_AFlappingSiteBlindsNobody(t *testing.T) {
 	w.wantRaised("cut", decision.SilentAll, cut, interval+grace, 3*(interval+grace)+slack)
 }
 
+// One silence after the other, at any distance: each is told in time, also when
+// the panel was back for a few seconds only, and after an outage of ours.
+func TestRule30_TheNextSilenceIsToldInTimeToo(t *testing.T) {
+	const poll, within = 5 * time.Second, 10 * time.Second
+	for _, outage := range []time.Duration{0, 3 * time.Second, 93 * time.Second} {
+		for back := 15 * time.Second; back <= 75*time.Second; back += 12 * time.Second {
+			w := newWorld(t, sites...)
+			w.put(Panel{ID: "p", Customer: "c", Within: within})
+			cut, last := false, w.now
+			polls := w.every(poll, func() {
+				if !cut && w.poll("roubaix", "p", Primary) {
+					last = w.now
+				}
+			})
+			w.pass(30*time.Second, polls)
+			if outage > 0 {
+				for _, n := range sites {
+					w.stop(n)
+				}
+				w.pass(outage, polls)
+				for _, n := range sites {
+					w.start(n)
+				}
+			}
+			for round := range 8 {
+				cut = false
+				w.pass(back, polls)
+				if w.known["p"].Silent != 0 {
+					t.Fatalf("outage %s, back for %s, round %d: %s, want it restored", outage, back, round, w.story())
+				}
+				cut, w.said = true, nil
+				w.pass(within+poll, polls)
+				w.wantRaised("p", decision.SilentAll, last, within, within+slack)
+			}
+		}
+	}
+}
+
 // Two nodes that can't reach each other learn through the third.
 func TestRule30_AThirdSitePassesOnWhatItKnows(t *testing.T) {
 	at := map[string]string{"good": "roubaix", "cut": "roubaix"}

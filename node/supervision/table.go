@@ -81,6 +81,7 @@ type shard struct {
 	fresh []uint32           // heard here since the last digest was cut
 	from  tick               // since when
 	wheel wheel
+	known Known // what was silent at the last look, while the shard is led
 }
 
 // hearsay is what was told of a panel before its document came: a node that
