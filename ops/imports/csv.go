@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/csv"
 	"strconv"
+	"unicode"
+	"unicode/utf8"
 )
 
 // csv is the faults as a file that a spreadsheet opens.
@@ -18,7 +20,11 @@ func (r report) csv() []byte {
 		if f.Value != nil {
 			value = "'" + *f.Value // a text, never a formula
 		}
-		_ = w.Write([]string{strconv.Itoa(f.Line), f.Column, strconv.Itoa(f.Position), f.Code, f.Expected, value})
+		column := f.Column // as the file names it: mostly a plain word
+		if c, _ := utf8.DecodeRuneInString(column); column != "" && !unicode.IsLetter(c) {
+			column = "'" + column
+		}
+		_ = w.Write([]string{strconv.Itoa(f.Line), column, strconv.Itoa(f.Position), f.Code, f.Expected, value})
 	}
 	w.Flush()
 	return b.Bytes()

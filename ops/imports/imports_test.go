@@ -103,3 +103,11 @@ func TestImport(t *testing.T) {
 		}
 	}
 }
+
+// A heading of the file is no formula either in the file of faults.
+func TestHeadingIsNoFormula(t *testing.T) {
+	r := report{Faults: []fault{{Column: "=1+1"}, {Column: "\t=1+1"}, {Column: "Account"}}}
+	if b := string(r.csv()); strings.Count(b, ";'=1+1;") != 1 || !strings.Contains(b, "'\t=1+1") || !strings.Contains(b, ";Account;") {
+		t.Errorf("%q", b)
+	}
+}
