@@ -246,6 +246,9 @@ func (s *session) handshake(c net.Conn, guest *strangers.Guest, from Source) net
 	default:
 		// A panel that doesn't trust us, or speaks only older versions, comes here too.
 		s.turnedAway(reasonHandshake, from)
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // without the address, which is personal data
+		}
 		s.env.Log.Debug("no TLS", "listener", from.Listener, "error", err)
 		s.offend(guest, from, strangers.BadFrame, time.Now())
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"vedetta/cluster/env"
 	"vedetta/node/strangers"
 	"vedetta/wire/dc09"
 )
@@ -243,7 +245,8 @@ func TestTLSStrangers(t *testing.T) {
 	}
 }
 
-// Handshakes cost a signature: strangers have so many a second, known panels any.
+// Handshakes cost a signature: strangers have so many a second in all, the address of
+// known panels more than these for itself.
 func TestTLSHandshakesOfStrangersAreBounded(t *testing.T) {
 	r, _ := open(t, onTLS(certify(t, t.TempDir(), "a.example", 1)), strangers.Config{Handshakes: 1})
 	known, _, err := secure(t, r, "127.0.0.2", &tls.Config{})
@@ -270,5 +273,26 @@ func TestTLSHandshakesOfStrangersAreBounded(t *testing.T) {
 			t.Fatalf("a known panel's handshake: %v", err)
 		}
 		c.Close()
+	}
+}
+
+// Whose handshake failed is personal data: no log has it, whatever its level.
+func TestTLSLogNamesNobody(t *testing.T) {
+	e, log := env.Quiet(1), &kept{}
+	e.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r, err := New(onTLS(certify(t, t.TempDir(), "a.example", 1)), desk{}, strangers.New(strangers.Config{}), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, r)
+	c := dial(t, r, TLSTransport, "127.0.0.9")
+	if _, err := c.Write([]byte("\x16\x03\x01\x02")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return r.guests.Counts(time.Now()).Open == 1 })
+	reset(c)
+	await(t, func() bool { return log.lines("no TLS") == 1 })
+	if log.lines("127.0.0.9") > 0 {
+		t.Error("the log has the address")
 	}
 }
