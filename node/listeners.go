@@ -41,7 +41,7 @@ type TLSConfig struct {
 	MinVersion    string              `koanf:"min_version"`           // 1.0, 1.1, 1.2 or 1.3; 1.2. Below it old panels get no connection
 	OldCiphers    bool                `koanf:"old_ciphers"`           // RSA key exchange and CBC too; for panels of before about 2015, which also need an RSA certificate
 	HandshakeTime time.Duration       `koanf:"handshake_time"`        // 10s
-	Handshakes    int                 `koanf:"handshakes_per_second"` // with addresses of no known panel, in all; 200
+	Handshakes    int                 `koanf:"handshakes_per_second"` // with addresses of no known panel, in all; 200. Each address of known panels has five times as many for itself
 }
 
 // CertificateConfig is one certificate for panels.

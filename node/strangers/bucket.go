@@ -40,12 +40,29 @@ func (c *Core) Hold(datagram bool, now time.Time) bool {
 	return c.held.take(c.cfg.Held, now)
 }
 
-// Handshake tells whether a TLS handshake may begin: it costs a signature.
+// knownMore is how many times the strangers' share one known network has.
+const knownMore = 5
+
+// Handshake tells whether a TLS handshake may begin: it costs a signature. Networks
+// that are not known share a bucket; each known one has knownMore times as much for
+// itself: enough when all panels behind a carrier's address come back, and no stranger
+// among them, or who knows one account, keeps the processors busy.
 func (c *Core) Handshake(addr netip.Addr, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.exempt(addr.Unmap()) || c.isKnown(networkOf(addr), now) {
+	n := networkOf(addr)
+	switch {
+	case c.exempt(addr.Unmap()):
 		return true
+	case !c.isKnown(n, now):
+		return c.handshakes.take(c.cfg.Handshakes, now)
+	case now.Sub(c.greeting) >= burstSeconds*time.Second:
+		clear(c.greeted)
+		c.greeting = now
 	}
-	return c.handshakes.take(c.cfg.Handshakes, now)
+	if c.greeted[n] >= c.cfg.Handshakes*burstSeconds*knownMore {
+		return false
+	}
+	c.greeted[n]++
+	return true
 }

@@ -16,7 +16,7 @@ type Config struct {
 	KnownFor    time.Duration  // a network counts as known after a panel's acknowledgement; 24h. The address is forgotten within twice that
 	Held        int            // messages of unknown accounts kept per second that came over connections; 100
 	HeldUDP     int            // the same for datagrams, whose sources may be forged; 10
-	Handshakes  int            // TLS handshakes per second with networks that are not known; 200
+	Handshakes  int            // TLS handshakes per second with networks that are not known; 200. Each known one has five times as many for itself
 }
 
 func (c Config) withDefaults() Config {

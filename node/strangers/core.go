@@ -32,6 +32,9 @@ type Core struct {
 	since time.Time            // of known[0]
 
 	held, heldUDP, handshakes bucket
+
+	greeted  map[network]int // handshakes of known networks since greeting
+	greeting time.Time
 }
 
 // Guest is one connection. It belongs to the connection's goroutine.
@@ -64,7 +67,7 @@ type record struct {
 
 // New makes an empty core.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}}
+	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}, greeted: map[network]int{}}
 	c.known[0], c.known[1] = map[network]int64{}, map[network]int64{}
 	c.oldest.prev, c.oldest.next = &c.oldest, &c.oldest
 	return c
