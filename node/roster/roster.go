@@ -11,10 +11,13 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -141,12 +144,18 @@ func (r *Roster) Sync() {
 		r.latest = max(r.latest, d.Index)
 		r.failed[partOf{d.Customer, d.Part}] = d
 	}
-	for of, d := range r.failed {
+	// A customer's first part comes first: without its rules nobody would be told
+	// of what the other parts' panels send, and no word said of it.
+	for _, of := range slices.SortedFunc(maps.Keys(r.failed), func(a, b partOf) int { return cmp.Compare(a.part, b.part) }) {
+		d := r.failed[of]
 		if !r.source.HasDocument(of.customer) {
 			delete(r.failed, of)
 			continue
 		}
 		k, doc, err := r.open(d)
+		if err == nil && of.part > 0 && !next.has(of.customer) {
+			err = errNoRules
+		}
 		if err != nil {
 			r.log.Error("roster document not opened, its former one stays", "customer", of.customer, "part", of.part, "revision", d.Revision, "err", err)
 			continue
@@ -171,7 +180,11 @@ func (r *Roster) Sync() {
 	}
 }
 
-var errNoKey = errors.New("customer has no key")
+// Why a document isn't taken, besides what is wrong with it.
+var (
+	errNoKey   = errors.New("customer has no key")
+	errNoRules = errors.New("the customer's first part isn't there")
+)
 
 func (r *Roster) open(d Document) (k seal.Key, doc roster.Customer, err error) {
 	k, ok := r.source.CustomerKey(d.Customer)

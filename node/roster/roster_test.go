@@ -236,6 +236,36 @@ func TestUnopenedDocumentHarmsNobody(t *testing.T) {
 	}
 }
 
+// Without the customer's rules nobody would be told of an alarm: such a panel is
+// unknown, and its messages are held for the operator.
+func TestRule15_NoPanelWithoutItsCustomersRules(t *testing.T) {
+	for range 8 { // whichever is looked at first
+		s := newSource()
+		s.put(t, roster.Customer{ID: "c1", Panels: []roster.Panel{panel("p0", "", nil, nil, "1111")}, Rules: []roster.Rule{{ID: "r"}}})
+		good := s.docs["c1"]
+		broken := good
+		broken.Sealed = append([]byte(nil), good.Sealed...)
+		broken.Sealed[len(broken.Sealed)-1] ^= 1
+		s.docs["c1"] = broken
+		s.put(t, roster.Customer{ID: "c1", Part: 1, Panels: []roster.Panel{panel("p1", "", nil, nil, "2222")}})
+		r := New(s, env.Quiet(1))
+		r.Sync()
+		if m, kind := r.Find("", nil, nil, "2222"); kind != Unknown {
+			t.Fatalf("%s, with %d rules; want it unknown", kind, len(m.Customer.Doc.Rules))
+		}
+		if n := testutil.ToFloat64(r.unopened); n != 2 {
+			t.Errorf("%v documents counted as not opened, want 2", n)
+		}
+		s.index++
+		good.Index = s.index
+		s.docs["c1"] = good
+		r.Sync()
+		if m, kind := r.Find("", nil, nil, "2222"); kind != Found || len(m.Customer.Doc.Rules) != 1 {
+			t.Errorf("%s once the first part is there, want it with its rules", kind)
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	s := newSource()
 	s.keys["c"] = seal.NewKey()

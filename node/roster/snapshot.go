@@ -246,6 +246,12 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 	b.moved = append(b.moved, change)
 }
 
+// has tells whether a customer's first part is there; it comes before all others.
+func (b *builder) has(id string) bool {
+	_, ok := b.byID[b.bucket(id)][id]
+	return ok
+}
+
 func (b *builder) add(p *part) {
 	b.documents++
 	for i := range p.panels {
