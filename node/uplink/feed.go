@@ -28,6 +28,7 @@ type Journals interface {
 	Durable(o mesh.Origin) uint64
 	MarkAndHash(o mesh.Origin) (uint64, mesh.Hash) // flushed here without a gap, and the running hash there
 	DurableChanged() <-chan struct{}               // closed at the next rise; take it before looking
+	Changed() <-chan struct{}                      // the same of what is flushed here
 	Read(o mesh.Origin, from, upTo uint64, maxBytes int) ([]mesh.Record, error)
 }
 
@@ -105,8 +106,8 @@ func (u *Uplink) Feed(ctx context.Context, stream io.ReadWriter) error {
 	defer tick.Stop()
 	out := bufio.NewWriterSize(stream, 64<<10)
 	for {
-		changed := u.journals.DurableChanged()
-		sent, err := u.sendNew(out, cursors)
+		changed, flushed := u.journals.DurableChanged(), u.journals.Changed()
+		sent, behind, err := u.sendNew(out, cursors)
 		if err != nil {
 			return fmt.Errorf("feed: %w", err)
 		}
@@ -119,10 +120,14 @@ func (u *Uplink) Feed(ctx context.Context, stream io.ReadWriter) error {
 			}
 			continue
 		}
+		if !behind {
+			flushed = nil
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
+		case <-flushed:
 		case <-tick.C:
 			if _, err := out.Write([]byte{0, 0, 0, 0}); err != nil {
 				return fmt.Errorf("feed: %w", err)
@@ -136,7 +141,8 @@ func (u *Uplink) Feed(ctx context.Context, stream io.ReadWriter) error {
 
 // sendNew writes one chunk of every origin that has more and moves the
 // cursors. The agreement comes last: what it decides about has then been sent.
-func (u *Uplink) sendNew(out *bufio.Writer, cursors map[mesh.Origin]uint64) (bool, error) {
+// behind: something is durable that isn't flushed here yet.
+func (u *Uplink) sendNew(out *bufio.Writer, cursors map[mesh.Origin]uint64) (sent, behind bool, err error) {
 	origins := u.journals.Origins()
 	slices.SortFunc(origins, func(a, b mesh.Origin) int {
 		if a.IsAgreement() != b.IsAgreement() {
@@ -147,7 +153,6 @@ func (u *Uplink) sendNew(out *bufio.Writer, cursors map[mesh.Origin]uint64) (boo
 		}
 		return a.Compare(b)
 	})
-	sent := false
 	for _, o := range origins {
 		durable := u.journals.Durable(o)
 		if cursors[o] >= durable {
@@ -155,16 +160,17 @@ func (u *Uplink) sendNew(out *bufio.Writer, cursors map[mesh.Origin]uint64) (boo
 		}
 		records, err := u.journals.Read(o, cursors[o]+1, durable, chunkBytes)
 		if err != nil {
-			return sent, err
+			return sent, behind, err
 		}
+		behind = behind || len(records) == 0
 		for _, r := range records {
 			if err := writeFrame(out, r.Bytes); err != nil {
-				return sent, err
+				return sent, behind, err
 			}
 			cursors[o], sent = r.Number, true
 		}
 	}
-	return sent, nil
+	return sent, behind, nil
 }
 
 func writeFrame(w *bufio.Writer, b []byte) error {

@@ -127,6 +127,21 @@ func TestRule06_FeedGoesUpToTheDurableMark(t *testing.T) {
 	})
 }
 
+// The others may have flushed a record, so that it is durable, before it is
+// flushed here: then it waits for that and for nothing else.
+func TestRule06_FeedGoesOnWithTheFlushHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, _, j := newUplink(t)
+		j.write(t, arezzo, 1)
+		j.rise(arezzo, 2)
+		c := follow(t.Context(), t, u, nil)
+		c.want("arezzo 1")
+		j.write(t, arezzo, 1)
+		c.want("arezzo 2")
+		c.stop()
+	})
+}
+
 func TestFeedBeginsAtTheCursors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, _, j := newUplink(t)

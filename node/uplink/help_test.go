@@ -23,11 +23,12 @@ type journals struct {
 	records map[mesh.Origin][]mesh.Record
 	durable map[mesh.Origin]uint64
 	changed chan struct{}
+	flushed chan struct{}
 	broken  error
 }
 
 func newJournals() *journals {
-	return &journals{records: map[mesh.Origin][]mesh.Record{}, durable: map[mesh.Origin]uint64{}, changed: make(chan struct{})}
+	return &journals{records: map[mesh.Origin][]mesh.Record{}, durable: map[mesh.Origin]uint64{}, changed: make(chan struct{}), flushed: make(chan struct{})}
 }
 
 // write adds n records of an origin; none of them is durable yet.
@@ -51,6 +52,8 @@ func (j *journals) write(t *testing.T, o mesh.Origin, n int) {
 		}
 		j.records[o] = append(all, r)
 	}
+	close(j.flushed)
+	j.flushed = make(chan struct{})
 }
 
 func (j *journals) rise(o mesh.Origin, to uint64) {
@@ -90,6 +93,12 @@ func (j *journals) DurableChanged() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.changed
+}
+
+func (j *journals) Changed() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.flushed
 }
 
 // Read gives two records at a time, whatever maxBytes.
