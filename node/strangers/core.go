@@ -22,7 +22,7 @@ type Core struct {
 	mu      sync.Mutex // guards all below
 	cfg     Config
 	open    int   // guests that are neither gone nor turned out
-	unknown int   // of them, without a known account so far
+	unknown int   // of them, those that make room: without a known account so far, or one of too many of a panel
 	oldest  Guest // ring of those that are unknown: oldest.next came first
 
 	seen  map[network]record
@@ -45,7 +45,8 @@ type Guest struct {
 	entered time.Time
 	noted   time.Time // last acknowledgement told to the core
 	proven  bool
-	panel   string // whose place it keeps
+	firm    bool   // guarded by Core.mu: it keeps its place
+	panel   string // whose place it is, of firm ones
 	trusted bool   // of a network of the configuration
 
 	counted    bool // guarded by Core.mu: in its network's record
@@ -129,8 +130,9 @@ func (c *Core) Prove(g *Guest, panel string, acknowledged bool, now time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !g.proven && !g.gone && c.firm[panel] < perPanel {
-		g.proven, g.panel = true, panel
+	g.proven = true
+	if !g.firm && !g.gone && c.firm[panel] < perPanel {
+		g.firm, g.panel = true, panel
 		c.firm[panel]++
 		c.unlink(g)
 	}
@@ -141,7 +143,7 @@ func (c *Core) Prove(g *Guest, panel string, acknowledged bool, now time.Time) {
 	}
 }
 
-// Proven tells whether the guest keeps its place: it has shown a known account, or needs not to.
+// Proven tells whether the guest has shown a known account, or needs not to.
 func (g *Guest) Proven() bool { return g.proven || g.trusted }
 
 // Entered is when it came.
@@ -160,7 +162,7 @@ func (c *Core) leave(g *Guest, now time.Time) {
 	}
 	g.gone = true
 	c.open--
-	if g.proven {
+	if g.firm {
 		if c.firm[g.panel]--; c.firm[g.panel] == 0 {
 			delete(c.firm, g.panel)
 		}
@@ -239,7 +241,7 @@ func (c *Core) exempt(a netip.Addr) bool {
 type Counts struct {
 	Places  int // connections that may be open
 	Open    int // connections
-	Unknown int // of them, without a known account so far
+	Unknown int // of them, those that make room: without a known account so far, or one of too many of a panel
 	Known   int // networks with a panel acknowledged, two generations
 	Banned  int // networks now
 }

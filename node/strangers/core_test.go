@@ -230,12 +230,15 @@ func TestOnePanelDoesNotTakeAllPlaces(t *testing.T) {
 	if _, _, why := c.Enter(at("192.0.2.3"), &door{}, start); why != TooMany {
 		t.Errorf("all places are firm, and the next: %q", why)
 	}
-	for _, g := range guests {
+	for n, g := range guests {
+		if !g.Proven() || g.firm != (n < perPanel) {
+			t.Errorf("connection %d: proven %v, firm %v", n, g.Proven(), g.firm)
+		}
 		c.Leave(g, start)
 	}
 	if g := enter(t, c, "192.0.2.1", start); true {
 		c.Prove(g, "p", true, start)
-		if !g.Proven() || c.firm["p"] != 1 {
+		if !g.firm || c.firm["p"] != 1 {
 			t.Errorf("proven %v, %d places after all have left", g.Proven(), c.firm["p"])
 		}
 	}
