@@ -58,7 +58,7 @@ type LimitsConfig struct {
 	IdleTime      time.Duration `koanf:"idle_time"`               // a known panel's connection may be silent; 10m
 	FrameTime     time.Duration `koanf:"frame_time"`              // from a frame's first byte to its last; 10s
 	BufferedBytes int64         `koanf:"buffered_bytes"`          // of all half frames, known panels' excepted; 67108864
-	Held          int           `koanf:"held_per_second"`         // messages of unknown accounts that are stored for the operator; 100, ten seconds' worth at once
+	Held          int           `koanf:"held_per_second"`         // messages of unknown accounts that are stored for the operator; 100, ten seconds' worth at once, a tenth of them from one address
 	HeldUDP       int           `koanf:"held_udp_per_second"`     // the same that came by UDP, where sources can be forged; 10
 }
 

@@ -11,6 +11,7 @@ package intake
 import (
 	"context"
 	"hash/maphash"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +78,7 @@ type Parts struct {
 	Ready   func() bool          // would an alarm be acknowledged now
 	Offset  func() time.Duration // our clock minus the median of the peers
 
-	Hold func(datagram bool, now time.Time) bool // may one more message of an unknown account be stored; nil: yes
+	Hold func(from netip.Addr, datagram bool, now time.Time) bool // may one more message of an unknown account be stored; nil: yes
 }
 
 // Intake answers frames.

@@ -48,7 +48,7 @@ func (in *Intake) unknownAccount(ctx context.Context, a *arrival, buf []byte, ki
 	}
 	stored := f.Kind() == dc09.KindPoll && !in.polls.allow(strangerKey(*f, a.from), a.now)
 	if !stored {
-		if in.parts.Hold != nil && !in.parts.Hold(a.from.Transport == reception.UDP, a.now) {
+		if in.parts.Hold != nil && !in.parts.Hold(a.from.Peer.Addr(), a.from.Transport == reception.UDP, a.now) {
 			return silence(dc09.ReasonUnknownFlood)
 		}
 		if in.unknown.Add(1) > maxUnknown {

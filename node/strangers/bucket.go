@@ -30,14 +30,24 @@ func (b *bucket) take(perSecond int, now time.Time) bool {
 
 // Hold tells whether one more message of an unknown account may be kept. Datagrams
 // have a share of their own: with forged sources they must not take the place of a
-// panel that is being installed.
-func (c *Core) Hold(datagram bool, now time.Time) bool {
+// panel that is being installed. Neither must one address, which may be known and so
+// never banned: it has a tenth.
+func (c *Core) Hold(addr netip.Addr, datagram bool, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if datagram {
 		return c.heldUDP.take(c.cfg.HeldUDP, now)
 	}
-	return c.held.take(c.cfg.Held, now)
+	if now.Sub(c.holding) >= burstSeconds*time.Second {
+		clear(c.heldOf)
+		c.holding = now
+	}
+	n := networkOf(addr)
+	if !c.exempt(addr.Unmap()) && c.heldOf[n] >= max(1, c.cfg.Held*burstSeconds/10) || !c.held.take(c.cfg.Held, now) {
+		return false
+	}
+	c.heldOf[n]++
+	return true
 }
 
 // knownMore is how many times the strangers' share one known network has.

@@ -33,6 +33,9 @@ type Core struct {
 
 	held, heldUDP, handshakes bucket
 
+	heldOf  map[network]int // messages of unknown accounts kept since holding
+	holding time.Time
+
 	greeted  map[network]int // handshakes of known networks since greeting
 	greeting time.Time
 }
@@ -68,7 +71,7 @@ type record struct {
 
 // New makes an empty core.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}, greeted: map[network]int{}}
+	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}, greeted: map[network]int{}, heldOf: map[network]int{}}
 	c.known[0], c.known[1] = map[network]int64{}, map[network]int64{}
 	c.oldest.prev, c.oldest.next = &c.oldest, &c.oldest
 	return c

@@ -269,6 +269,24 @@ func TestHandshakesOfAKnownNetworkAreBounded(t *testing.T) {
 	}
 }
 
+// One address, known and so never banned, doesn't take the place of the panels that
+// are being installed elsewhere.
+func TestOneAddressDoesNotTakeAllThatIsHeld(t *testing.T) {
+	c := New(Config{Held: 10})
+	c.Acknowledged(at("192.0.2.1"), true, start)
+	for seconds := range 100 {
+		now, mine := start.Add(time.Duration(seconds)*time.Second), 0
+		for range 1000 {
+			if c.Hold(at("192.0.2.1"), false, now) {
+				mine++
+			}
+		}
+		if mine > 10 || !c.Hold(at("192.0.2.2"), false, now) && seconds%10 == 0 {
+			t.Fatalf("after %d s: %d of one address are kept, or none of another's", seconds, mine)
+		}
+	}
+}
+
 func TestLift(t *testing.T) {
 	c := New(Config{})
 	for _, from := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"} {
@@ -329,7 +347,13 @@ func TestRates(t *testing.T) {
 		}
 		return n
 	}
-	hold := func(udp bool) func(time.Time) bool { return func(now time.Time) bool { return c.Hold(udp, now) } }
+	addr := 0
+	hold := func(udp bool) func(time.Time) bool {
+		return func(now time.Time) bool {
+			addr++
+			return c.Hold(netip.AddrFrom4([4]byte{198, 18, byte(addr >> 8), byte(addr)}), udp, now)
+		}
+	}
 	shake := func(from string) func(time.Time) bool {
 		return func(now time.Time) bool { return c.Handshake(at(from), now) }
 	}
