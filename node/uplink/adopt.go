@@ -87,6 +87,9 @@ func (u *Uplink) held(p mesh.Position) (m entry.Message, err error) {
 	if p.Number > u.journals.Durable(p.Origin) {
 		return m, fmt.Errorf("not durable as far as this node knows: %w", intake.ErrNotNow)
 	}
+	if mark, _ := u.journals.MarkAndHash(p.Origin); p.Number > mark {
+		return m, fmt.Errorf("not flushed here yet: %w", intake.ErrNotNow)
+	}
 	records, err := u.journals.Read(p.Origin, p.Number, p.Number, 1)
 	if err != nil {
 		return m, err

@@ -84,7 +84,8 @@ func TestRule31_OnlyHeldMessagesAreAdopted(t *testing.T) {
 		j.put(t, keys["day"], 1), j.put(t, keys["customer"], 2), j.put(t, keys["destroyed"], 3), j.put(t, keys["day"], 5),
 		{Origin: roubaix, Number: 9}, j.put(t, keys["day"], 4), j.put(t, keys["day"], 6),
 	}
-	j.durable[roubaix] = 9 // deleted with its day
+	j.write(t, roubaix, 10)
+	j.durable[roubaix], j.records[roubaix] = 10, j.records[roubaix][9:] // deleted with their day
 	ask := func(list []mesh.Position) (adoptAnswer, error) {
 		req, err := json.Marshal(adoptRequest{Version: 1, Customer: "c1", Panel: "p1", Tell: entry.TellRecent, Entries: list})
 		if err != nil {
@@ -115,7 +116,12 @@ func TestRule31_OnlyHeldMessagesAreAdopted(t *testing.T) {
 	if _, err := ask([]mesh.Position{j.put(t, keys["unheard"], 7)}); err == nil {
 		t.Error("a key that isn't applied here yet is taken for destroyed")
 	}
-	j.durable[arezzo]--
+	next := mesh.Position{Origin: arezzo, Number: uint64(len(j.records[arezzo])) + 1}
+	j.durable[arezzo]++
+	if _, err := ask([]mesh.Position{next}); err == nil {
+		t.Error("what isn't flushed here yet is said to be gone")
+	}
+	j.durable[arezzo] -= 2
 	if _, err := ask([]mesh.Position{{Origin: arezzo, Number: uint64(len(j.records[arezzo]))}}); err == nil {
 		t.Error("what isn't durable is adopted")
 	}
