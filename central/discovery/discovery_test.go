@@ -273,8 +273,8 @@ func TestAWrongKeyIsSaidAtOnce(t *testing.T) {
 		anyway        bool
 		want          string
 	}{
-		{"another key", 3, 0, "another key 1234", false, "key held_unopened the panel's own key: none of the 3 encrypted held messages opens with this one"},
-		{"none", 3, 0, "", false, "key held_encrypted the panel's key: all held messages are encrypted, 3 of them"},
+		{"another key", 3, 0, "another key 1234", false, "key held_unopened the panel's own key: none of the encrypted held messages (3) opens with this one"},
+		{"none", 3, 0, "", false, "key held_encrypted the panel's key: all held messages (3) are encrypted"},
 		{"another key, anyway", 3, 0, "another key 1234", true, ""},
 		{"none, anyway", 3, 0, "", true, ""},
 		{"none, and some are plain", 2, 1, "", false, ""},

@@ -265,12 +265,18 @@ func (f *file) row(line int, record []string) {
 		return
 	}
 	f.count++
-	// Spreadsheets leave out empty cells at the end, and add some.
+	// Spreadsheets add empty cells at the end. A row that ends too early was cut
+	// off: what is missing must not become a default.
+	had := len(record)
 	for len(record) > len(f.headings) && clean(record[len(record)-1]) == "" {
 		record = record[:len(record)-1]
 	}
-	if len(record) > len(f.headings) {
-		f.fault(line, "", 0, "row_length", nil, len(f.headings))
+	least := len(f.headings)
+	for least > 0 && f.headings[least-1] == "" {
+		least--
+	}
+	if len(record) > len(f.headings) || len(record) < least {
+		f.fault(line, "", 0, "row_length", nil, len(f.headings), had)
 		return
 	}
 	f.values[line] = record

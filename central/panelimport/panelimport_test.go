@@ -90,7 +90,8 @@ func TestEveryBadRowIsNamed(t *testing.T) {
 		"Profilo;C0FFE9;;;;;;;SP9",           // 16
 		"\"A capo\nnel nome\";C0FFEA;;;;;;;", // 17 and 18: a line break within
 		"Lunga;C0FFEB;;;;;;;;troppo",         // 19
-		"\"Virgolette;C0FFEC;;;;;;;",         // 20: to the end
+		"Tronca;C0FFED;",                     // 20: cut off
+		"\"Virgolette;C0FFEC;;;;;;;",         // 21: to the end
 	}, "\r\n")
 	for range 2 {
 		r, err := i.Import(t.Context(), at, centraltest.Customer, []byte(file), false)
@@ -100,12 +101,12 @@ func TestEveryBadRowIsNamed(t *testing.T) {
 		want := []string{
 			"3 Nome(1) required", "4 Account(2) account_form", "5 Account(2) account_form", "6 Chiave(3) key_form", "7 Fuso orario(7) time_zone",
 			"8 poll_seconds(6) number", "9 poll_seconds(6) range", "10 Account(2) twice_in_file", "11 Account(2) import_differs", "12 Account(2) account_taken",
-			"13 Zone(8) zones_form", "14 Zone(8) zone_twice", "15 Prefisso(4) number_form", "16 Profilo(9) profile", "17 Nome(1) characters", "19 (0) row_length", "20 (0) row_quote",
+			"13 Zone(8) zones_form", "14 Zone(8) zone_twice", "15 Prefisso(4) number_form", "16 Profilo(9) profile", "17 Nome(1) characters", "19 (0) row_length", "20 (0) row_length", "21 (0) row_quote",
 		}
 		if got := faults(r); !slices.Equal(got, want) {
 			t.Errorf("faults\n%q\nwant\n%q", got, want)
 		}
-		if r.Bad != len(want) || r.New != 1 || r.Rows != 18 {
+		if r.Bad != len(want) || r.New != 1 || r.Rows != 19 {
 			t.Errorf("%d bad, %d new of %d rows", r.Bad, r.New, r.Rows)
 		}
 		for _, f := range r.Faults {

@@ -198,7 +198,7 @@ func (v *viewer) delivery(d history.Delivery, zone *time.Location, rules map[str
 			at.StateName, at.Tone = l.T("attempt.not_sent"), "notice"
 		}
 		if a.Reason != "" {
-			at.Reason = l.Or("reason."+a.Reason, a.Reason)
+			at.Reason = reason(l, d.Channel, a.Reason)
 		}
 		if a.HandedOverMs != 0 {
 			at.Clock = l.Precise(time.UnixMilli(a.HandedOverMs).In(zone))

@@ -100,6 +100,9 @@ func faultText(l Language, v premises.Fault) string {
 			return l.T(key, pushService("https://"+m[1]), l.Date(at)+", "+at.Format("15:04 MST"))
 		}
 	}
+	if _, columns, ok := strings.Cut(v.Expected, "differs in: "); ok && v.Code == "import_differs" {
+		return l.T(key, columns)
+	}
 	var args []any
 	for _, n := range numbers.FindAllString(v.Expected, -1) {
 		if strings.HasSuffix(v.Field, ".after_seconds") {
@@ -108,6 +111,13 @@ func faultText(l Language, v premises.Fault) string {
 			}
 		}
 		args = append(args, n)
+	}
+	if l.Or(key+".one", "") != "" && len(args) > 0 { // depends on its first number
+		form := ".other"
+		if args[0] == "1" {
+			form = ".one"
+		}
+		return l.T(key+form, args...)
 	}
 	if text := l.Or(key, ""); text != "" {
 		return l.T(key, args...)

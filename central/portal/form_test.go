@@ -29,6 +29,10 @@ func TestFaultTexts(t *testing.T) {
 		{"length", "name", []any{100}, "al massimo 100 caratteri"},
 		{"account_form", "account", nil, "da 3 a 16 cifre esadecimali (0-9, A-F)"},
 		{"too_large", "", []any{2}, "meno dati: contatti e regole insieme, o le zone di qualche centinaio di centrali, possono occupare al massimo 2 MB"},
+		{"import_differs", "account", []any{"name, zones"}, "i dati che la centrale ha già, oppure l’aggiornamento delle centrali esistenti; differisce in: name, zones"},
+		{"row_length", "", []any{7, 3}, "7 valori, quante sono le colonne: la riga ne ha 3"},
+		{"held_unopened", "key", []any{1}, "la chiave della centrale: 1 messaggio cifrato trattenuto, e non si apre con questa"},
+		{"held_unopened", "key", []any{12}, "la chiave della centrale: nessuno dei 12 messaggi cifrati trattenuti si apre con questa"},
 		{"push_ended", "push", []any{"web.push.apple.com", "2026-11-24 20:10"},
 			"Un dispositivo (Safari, iPhone, iPad) ha revocato le notifiche il 24 nov 2026, 20:10 UTC: non gli si invia più nulla. Se serve ancora, iscrivilo di nuovo."},
 	} {

@@ -31,13 +31,11 @@ type logLine struct {
 	EventTone          string
 }
 
-// channels and states in the order in which they are shown.
-func channels() []string {
-	return []string{"email", "webpush", "sms", "whatsapp", "voice", "webhook", "automation"}
-}
+// channels and states that can occur, in the order in which they are shown.
+func channels() []string { return []string{"email", "webpush", "webhook"} }
 
 func states() []string {
-	return []string{"pending", "delivered", "refused", "unknown", "cancelled", "expired", "erased"}
+	return []string{"pending", "delivered", "refused", "unknown", "cancelled", "expired"}
 }
 
 func (p *Portal) notifications(v visit) error {

@@ -165,10 +165,19 @@ func (v *viewer) notification(n history.Notification, zone *time.Location, day s
 		out.Contact = l.T("contact.deleted")
 	}
 	if n.Reason != nil {
-		out.Reason = l.Or("reason."+*n.Reason, *n.Reason)
+		out.Reason = reason(l, n.Channel, *n.Reason)
+		if n.Channel == "webhook" && strings.HasPrefix(text(n.ProviderRef), "http ") {
+			out.Reason += " (" + *n.ProviderRef + ")"
+		}
 	}
 	out.Tone = stateTone(n.State)
 	return out
+}
+
+// reason says a reason in words. A webhook has no provider: it is the customer's
+// own server that refuses.
+func reason(l Language, channel, word string) string {
+	return l.Or("reason."+channel+"."+word, l.Or("reason."+word, word))
 }
 
 // stateTone is the colour of a notification's state.
