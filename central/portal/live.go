@@ -147,7 +147,7 @@ func (v *viewer) choices(path string, chosen ...string) []choice {
 		list = append(list, choice{id, d.Name, d.Account, with(path, "panel", id), slices.Contains(chosen, id)})
 	}
 	slices.SortFunc(list, func(a, b choice) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Value, b.Value))
+		return cmp.Or(natural(a.Name, b.Name), cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Value, b.Value))
 	})
 	return list
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"vedetta/central/history"
@@ -13,6 +15,9 @@ import (
 )
 
 const thingsPerPage = 50
+
+// fewPanels are found at a glance, without a search.
+const fewPanels = 8
 
 // Receiver is where panels report to, as an installer types it.
 type Receiver struct {
@@ -24,6 +29,8 @@ type Receiver struct {
 type panelsPage struct {
 	Panels   []panelRow
 	Older    string // link, empty on the last page
+	Find     string // words that name or account contain
+	Search   bool   // there are so many that one looks for them
 	Operator bool
 }
 
@@ -37,16 +44,26 @@ type panelRow struct {
 
 func (p *Portal) panels(v visit) error {
 	ctx := v.r.Context()
-	found, err := p.premises.Panels(ctx, v.user.Customer, premises.Query{Limit: thingsPerPage, Cursor: v.r.URL.Query().Get("after")})
-	if err != nil {
-		return err
+	get := v.r.URL.Query().Get
+	from := 0
+	if at := get("from"); at != "" {
+		if from = number(at); from < 0 {
+			return errNotFound
+		}
 	}
 	view, err := p.viewer(ctx, v.lang, v.user.Customer)
 	if err != nil {
 		return err
 	}
-	content := panelsPage{Operator: v.user.Operator()}
-	for _, b := range found.Items {
+	content := panelsPage{Operator: v.user.Operator(), Find: strings.TrimSpace(get("find")), Search: len(view.names.Panels) > fewPanels}
+	found := view.find(content.Find)
+	for _, d := range found[min(from, len(found)):min(from+thingsPerPage, len(found))] {
+		b, err := p.premises.Panel(ctx, v.user.Customer, d.ID)
+		if errors.Is(err, premises.ErrNone) {
+			continue // deleted meanwhile
+		} else if err != nil {
+			return err
+		}
 		row := panelRow{PanelBody: b, ZoneCount: v.lang.N("panel.zone_count", len(b.Zones)), Warnings: warnings(v.lang, b.Warnings)}
 		last, err := p.lastEvents(ctx, v, view, b, 1)
 		if err != nil {
@@ -57,8 +74,8 @@ func (p *Portal) panels(v visit) error {
 		}
 		content.Panels = append(content.Panels, row)
 	}
-	if found.Next != nil {
-		content.Older = with("/panels", "after", *found.Next)
+	if next := from + thingsPerPage; next < len(found) {
+		content.Older = with("/panels", "find", content.Find, "from", strconv.Itoa(next))
 	}
 	pg := v.page("panels", "panels.title")
 	pg.Content = content
