@@ -101,9 +101,10 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	if err != nil {
 		return err
 	}
+	imports := panelimport.New(db, ring, owned)
 	watching := watch.New(watch.Config{AllowPrivate: cfg.Channel.AllowPrivate}, nodes, events, e.Split("watch"))
 	pages, err := portal.New(portal.Config{Secure: cfg.secure(), Proxies: proxies, Receivers: cfg.Portal.receivers()}, portal.Parts{
-		Accounts: accounts, History: events, Premises: owned, Mesh: nodes, Watch: watching, Discovery: strangers, Imports: panelimport.New(db, ring, owned)}, e.Split("portal").Log)
+		Accounts: accounts, History: events, Premises: owned, Mesh: nodes, Watch: watching, Discovery: strangers, Imports: imports}, e.Split("portal").Log)
 	if err != nil {
 		return err
 	}
@@ -147,6 +148,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, logTo io.Writ
 	g.Go(func() error { return broken(follower.Run(ctx, nodes)) })
 	g.Go(func() error { return broken(checker.Run(ctx)) })
 	g.Go(func() error { return broken(strangers.Run(ctx)) })
+	g.Go(func() error { return broken(imports.Run(ctx)) })
 	g.Go(func() error { return reloadOn(ctx, reload, client, e.Log) })
 	if cfg.Demo != (DemoConfig{}) {
 		d := &demo{cfg.Demo, secrets, db, ring, owned, accounts, follower.CustomerAdded}

@@ -5,7 +5,8 @@
 // A try names every row that can't be taken, by line, column and what was
 // expected. An import is one transaction: all rows, or none when one is at
 // fault. The same file again changes nothing. What was done is kept sealed for
-// 30 days and can be had as a file. It owns no goroutine.
+// 30 days and can be had as a file. New starts nothing; Run, which forgets, is the
+// only goroutine.
 package panelimport
 
 import (
@@ -162,14 +163,43 @@ func keep(ctx context.Context, tx *sql.Tx, k seal.Key, now time.Time, customer s
 	if err != nil {
 		return err
 	}
-	if _, err = tx.ExecContext(ctx, `DELETE FROM imports WHERE at_ms < ?1`, now.Add(-keepReports).UnixMilli()); err == nil {
-		_, err = tx.ExecContext(ctx, `INSERT INTO imports(id, customer_id, at_ms, revision, sealed_report) VALUES(?1, ?2, ?3, ?4, ?5)`,
-			*r.ID, customer, now.UnixMilli(), int64(r.Revision), seal.SealColumn(k, "import:"+*r.ID, b))
-	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO imports(id, customer_id, at_ms, revision, sealed_report) VALUES(?1, ?2, ?3, ?4, ?5)`,
+		*r.ID, customer, now.UnixMilli(), int64(r.Revision), seal.SealColumn(k, "import:"+*r.ID, b))
 	if err != nil {
 		return fmt.Errorf("keep report of import: %w", err)
 	}
 	return nil
+}
+
+// Forget deletes reports that are over 30 days old: they name panels.
+func (i *Importer) Forget(ctx context.Context, now time.Time) error {
+	err := i.db.Write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM imports WHERE at_ms < ?1`, now.Add(-keepReports).UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget reports of imports: %w", err)
+	}
+	return nil
+}
+
+const forgetEvery = time.Hour
+
+// Run forgets until ctx ends. It returns only ctx's error, or a fatal one of the
+// disk below.
+func (i *Importer) Run(ctx context.Context) error {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for {
+		if err := i.Forget(ctx, time.Now()); store.Fatal(err) { // another is tried again in an hour
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // Report is what an import of the customer's did, or ErrNone; InForce is as of now.

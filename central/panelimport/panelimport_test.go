@@ -173,6 +173,14 @@ func TestTheSameFileAgainChangesNothing(t *testing.T) {
 			t.Errorf("%v: %v", who, err)
 		}
 	}
+	for _, age := range []time.Duration{30 * 24 * time.Hour, 30*24*time.Hour + time.Second} { // nobody imports anything meanwhile
+		if err := i.Forget(t.Context(), at.Add(age)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Report(t.Context(), centraltest.Customer, *r.ID); errors.Is(err, panelimport.ErrNone) != (age > 30*24*time.Hour) {
+			t.Errorf("a report is %s old: %v", age, err)
+		}
+	}
 	r4, err := i.Try(t.Context(), at, centraltest.Customer, panelimport.Template(), false)
 	if err != nil || len(r4.Faults) != 1 || r4.Faults[0].Code != "import_differs" {
 		t.Errorf("the template: %q %v", faults(r4), err)
