@@ -82,3 +82,40 @@ func TestRule16_NothingIsDecidedBehindASnapshot(t *testing.T) {
 		}
 	})
 }
+
+// An entry whose decision is of unknown end again and again grows old: else a node
+// that applies nothing would keep its shards (rule 25).
+func TestRule25_ARestartMakesNoEntryYounger(t *testing.T) {
+	s := &shard{signal: make(chan struct{}, 1)}
+	fence := decision.Fence{Epoch: 1, Holder: origin("arezzo", 1)}
+	s.lead(fence, true, mesh.Origin{}, 0)
+	from, began := origin("roubaix", 1), time.Now()
+	cursor := uint64(0)
+	read := func(now time.Time) {
+		list := []mesh.Record{{Header: mesh.Header{Kind: mesh.KindMessage, Origin: from, Number: 1}}, {Header: mesh.Header{Kind: mesh.KindMessage, Origin: from, Number: 2}}}
+		of := chained(list)
+		s.position(from, func() uint64 { return cursor })
+		s.add(from, list, &of, 2, now)
+	}
+	want := func(after time.Duration, want time.Time) {
+		t.Helper()
+		if got := s.oldest(func(mesh.Origin) uint64 { return cursor }); !got.Equal(want) {
+			t.Errorf("after %s: waits since %s, want %s", after, got, want)
+		}
+	}
+	read(began)
+	for after := 8 * time.Second; after < time.Minute; after += 8 * time.Second {
+		s.restart(fence)
+		want(after, began)
+		read(began.Add(after))
+		want(after, began)
+	}
+	cursor = 1 // the first was decided after all
+	want(time.Minute, began.Add(56*time.Second))
+	s.restart(fence)
+	cursor = 2
+	want(time.Minute, time.Time{})
+	s.restart(fence)
+	s.lead(decision.Fence{Epoch: 2, Holder: fence.Holder}, true, mesh.Origin{}, 0)
+	want(time.Minute, time.Time{})
+}

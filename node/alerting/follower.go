@@ -160,7 +160,7 @@ func (f *Follower) Ages(now time.Time) (undecided, due time.Duration) {
 	oldest, step := f.behind, f.oldestDue
 	f.mu.Unlock()
 	for _, s := range f.shards {
-		if at := s.oldest(); !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+		if at := s.oldest(func(o mesh.Origin) uint64 { return f.agreement.Cursor(s.number, o) }); !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
 			oldest = at
 		}
 	}

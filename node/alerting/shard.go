@@ -21,6 +21,7 @@ type shard struct {
 	number0 uint64                 // agreement's origin and number at that time (rule 16)
 	scanned map[mesh.Origin]uint64 // read up to here, all queued or decided
 	queue   []queued
+	doubt   queued // front of the queue at the first restart since it was decided; zero: none
 }
 
 type queued struct {
@@ -37,15 +38,19 @@ func (s *shard) lead(f decision.Fence, leading bool, origin mesh.Origin, number 
 	}
 	s.leading, s.fence = leading, f
 	s.origin, s.number0 = origin, number
-	s.scanned, s.queue = make(map[mesh.Origin]uint64), nil
+	s.scanned, s.queue, s.doubt = make(map[mesh.Origin]uint64), nil, queued{}
 	return true
 }
 
-// restart forgets what was read, so that the reader begins at the cursors.
+// restart forgets what was read, so that the reader begins at the cursors. It
+// doesn't forget for how long the front has waited: its age may cost the shard.
 func (s *shard) restart(f decision.Fence) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leading && s.fence == f {
+		if s.doubt.since.IsZero() && len(s.queue) > 0 {
+			s.doubt = s.queue[0]
+		}
 		s.scanned, s.queue = make(map[mesh.Origin]uint64), nil
 	}
 }
@@ -169,10 +174,18 @@ func (s *shard) queued() int {
 	return len(s.queue)
 }
 
-func (s *shard) oldest() time.Time {
+// oldest is since when the oldest entry waits that is not decided as far as the
+// cursors tell; zero: none.
+func (s *shard) oldest(cursor func(mesh.Origin) uint64) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
+	if !s.doubt.since.IsZero() && cursor(s.doubt.record.Origin) >= s.doubt.record.Number {
+		s.doubt = queued{}
+	}
+	switch {
+	case !s.doubt.since.IsZero():
+		return s.doubt.since
+	case len(s.queue) == 0:
 		return time.Time{}
 	}
 	return s.queue[0].since
