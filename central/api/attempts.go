@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -97,10 +98,13 @@ func (a *API) followView(w http.ResponseWriter, r *http.Request, v watch.View) e
 				return err
 			}
 		}
-		if _, err := a.caller(r); err != nil {
+		c, err := a.caller(r)
+		switch {
+		case err != nil:
 			return err // the key was withdrawn meanwhile
-		}
-		if !v.All {
+		case v.All && !c.May(account.ScopeOperator):
+			return errors.New("the key has lost its scope")
+		case !v.All:
 			if _, err := a.premises.Panel(r.Context(), v.Customer, v.Panel); err != nil {
 				return err // deleted meanwhile
 			}

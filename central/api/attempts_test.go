@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"database/sql"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -129,5 +130,34 @@ func TestAttemptsAsTheyCome(t *testing.T) {
 	a = told()
 	if a.EventID == nil || *a.EventID != *again.EventID || !*a.Copy || !strings.Contains(a.What, "repeats") {
 		t.Errorf("the copy: %+v", a)
+	}
+}
+
+// A key that loses the operator's scope, or is withdrawn, is shown no attempt more.
+func TestAttemptsEndWithTheKeysScope(t *testing.T) {
+	for name, change := range map[string]string{"scope lost": `UPDATE api_keys SET scopes = 'all'`, "withdrawn": `DELETE FROM api_keys`} {
+		s, srv := serve(t)
+		nodes := watchtest.New(t, s, time.Now())
+		r, _ := get(t, srv.URL+"/api/v1/attempts/stream", centraltest.OperatorKey)
+		lines := bufio.NewScanner(r.Body)
+		f := followed{lines}
+		for range 4 { // nobody, and then each
+			f.next(t, "nodes")
+		}
+		err := s.DB.Write(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), change)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes.Came(watchtest.Come{Raw: watchtest.Frame(t, "AB12CD34", "Nri1/BA003", "panel-key-secret", 7, time.Now()), Word: watchtest.ACK, Reason: "stored"})
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "event: attempt") {
+				t.Errorf("%s: an attempt was shown", name)
+				break
+			}
+		}
+		r.Body.Close()
 	}
 }
