@@ -22,6 +22,7 @@ type contactsPage struct {
 
 type contactRow struct {
 	premises.ContactBody
+	EmailParts  []string // a line may end between them, not within a word
 	WebhookHost string
 	Devices     string // how many, empty: none
 	Warnings    []string
@@ -35,6 +36,9 @@ func (p *Portal) contacts(v visit) error {
 	content := contactsPage{}
 	for _, b := range found.Items {
 		row := contactRow{ContactBody: b, Warnings: warnings(v.lang, b.Warnings)}
+		if b.Email != nil {
+			row.EmailParts = emailParts(*b.Email)
+		}
 		if b.Webhook != nil {
 			row.WebhookHost = host(b.Webhook.URL)
 		}
@@ -50,6 +54,17 @@ func (p *Portal) contacts(v visit) error {
 	pg.Content = content
 	p.render(v.w, v.r, http.StatusOK, "contacts.html", pg)
 	return nil
+}
+
+// emailParts cuts an address before its @ and its dots.
+func emailParts(address string) []string {
+	var parts []string
+	for i := strings.LastIndexAny(address, "@."); i > 0; i = strings.LastIndexAny(address, "@.") {
+		parts, address = append(parts, address[i:]), address[:i]
+	}
+	parts = append(parts, address)
+	slices.Reverse(parts)
+	return parts
 }
 
 func host(address string) string {

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,14 @@ func TestSpans(t *testing.T) {
 		25*time.Hour + 2*time.Minute + time.Second: "1 giorno, 1 ora, 2 minuti e 1 secondo"} {
 		if got := lang(t, "it").Span(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestEmailParts(t *testing.T) {
+	for address, want := range map[string]string{"anna.rossi@vedetta.example": "anna .rossi @vedetta .example", "x": "x", "": "", ".a@b": ".a @b"} {
+		if got := strings.Join(emailParts(address), " "); got != want {
+			t.Errorf("%q: %q, want %q", address, got, want)
 		}
 	}
 }

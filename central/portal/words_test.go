@@ -341,3 +341,27 @@ func bare(n parse.Node) string {
 	walk(n)
 	return b.String()
 }
+
+// Italian says tu to the reader, here and in what the watch page explains: two
+// forms side by side read as two authors.
+func TestItalianSaysTu(t *testing.T) {
+	watch, err := os.ReadFile("../../wire/watch/words/it.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]string{}
+	if err := json.Unmarshal(watch, &explained); err != nil {
+		t.Fatal(err)
+	}
+	voi := regexp.MustCompile(`(?i:\b(vostr[oaie]|voi)\b)|(^|[.:?!] )[A-ZÀ-Ù][a-zàèìòù]*([aei]te|[aei]tel[oaie])\b`)
+	for where, texts := range map[string]map[string]string{"portal": catalogue(t, "it"), "watch": explained} {
+		if len(texts) < 50 {
+			t.Fatalf("%s: %d texts", where, len(texts))
+		}
+		for key, text := range texts {
+			if found := voi.FindString(text); found != "" && !slices.Contains([]string{"Coordinate", ". Ripete"}, found) {
+				t.Errorf("%s %s says voi: %q", where, key, found)
+			}
+		}
+	}
+}
