@@ -22,6 +22,17 @@ type Config struct {
 	Channel   ChannelConfig   `koanf:"channel"`
 	Journal   JournalConfig   `koanf:"journal"`
 	Watch     watch.Config    `koanf:"watch"`
+
+	Supervision SupervisionConfig `koanf:"supervision"`
+}
+
+// SupervisionConfig says when it is told that a panel isn't heard, beyond what
+// each panel's interval and grace say.
+type SupervisionConfig struct {
+	// NeverHeardAfter is how long a panel that was entered may be unheard until
+	// that is told (354); once heard it goes by its interval and grace. The same at
+	// every node; a node that restarts counts anew. 24h
+	NeverHeardAfter time.Duration `koanf:"never_heard_after"`
 }
 
 // LogConfig says how much is logged.
@@ -107,6 +118,8 @@ func Defaults() Config {
 		},
 		Journal: JournalConfig{RetentionDays: 7, DiskFloor: 0.1},
 		Watch:   watch.Defaults(),
+
+		Supervision: SupervisionConfig{NeverHeardAfter: 24 * time.Hour},
 	}
 }
 
@@ -184,6 +197,7 @@ func (c Config) problems() []config.Problem {
 	want(c.Watch.MaxBytes >= 64<<10, "watch.max_bytes", "65536 or more")
 	want(c.Watch.PerPanel >= 1, "watch.per_panel", "1 or more")
 	want(c.Watch.Viewers >= 1, "watch.viewers", "1 or more")
+	want(c.Supervision.NeverHeardAfter >= time.Second && c.Supervision.NeverHeardAfter <= 90*24*time.Hour, "supervision.never_heard_after", "a time from 1s to 2160h")
 	want(c.Journal.RetentionDays >= 1, "journal.retention_days", "1 or more")
 	want(c.Journal.DiskFloor >= 0 && c.Journal.DiskFloor < 1, "journal.disk_floor", "a share from 0 to below 1")
 	return p

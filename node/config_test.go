@@ -65,6 +65,7 @@ func TestBadConfigurationNamesFileKeyAndWant(t *testing.T) {
 		{"push kept for ever", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {key_file: v, subject: a@b.example, ttl: 9000h, ttl_life_safety: 9000h}\n", 1), "channel.webpush.ttl"},
 		{"life safety kept shorter", strings.Replace(goodConfig, "channel:\n", "channel:\n  webpush: {key_file: v, subject: a@b.example, ttl_life_safety: 1h}\n", 1), "channel.webpush.ttl_life_safety"},
 		{"unknown key", goodConfig + "retension: 3\n", "retension"},
+		{"never heard", goodConfig + "supervision: {never_heard_after: 0s}\n", "supervision.never_heard_after"},
 		{"retention", goodConfig + "journal: {retention_days: 0}\n", "journal.retention_days"},
 	}
 	for _, tt := range tests {

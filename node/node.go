@@ -117,8 +117,8 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	lk.HandleCall(methodAble, []string{link.RoleNode}, gate.Able)
 	people := roster.New(roster.FromView{View: view}, e.Split("roster"))
 	stored := alerting.Stored{Files: files, Quorum: copies}
-	watched, err := supervision.New(supervision.Config{Self: self, Peers: slices.Collect(maps.Keys(cfg.Mesh.Peers))},
-		supervision.Parts{View: view, Caller: lk, Proposer: proposer, Roster: people, Ready: gate.Ready, Offset: gate.Measured}, e.Split("supervision"))
+	watched, err := supervision.New(supervision.Config{Self: self, Peers: slices.Collect(maps.Keys(cfg.Mesh.Peers)), NeverHeardAfter: cfg.Supervision.NeverHeardAfter},
+		supervision.Parts{View: view, Caller: lk, Proposer: proposer, Roster: people, Held: raft.Held, Ready: gate.Ready, Offset: gate.Measured}, e.Split("supervision"))
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (Report, error) {
 
 	before := heap()
 	now := time.Now()
-	core := supervision.NewCore(now, "arezzo", 1)
+	core := supervision.NewCore(now, "arezzo", 1, 24*time.Hour)
 	configure(core)
 	people.Snapshot().Each(func(customer string, p *roster.Panel) {
 		core.Put(now, supervision.Panel{ID: p.ID, Customer: customer, Within: o.Interval + o.Interval/2})
@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (Report, error) {
 	}
 	r.SuperBytes = float64(heap()-before-uint64(idBytes)) / float64(o.Panels)
 
-	peer := supervision.NewCore(now, "roubaix", 2)
+	peer := supervision.NewCore(now, "roubaix", 2, 24*time.Hour)
 	configure(peer)
 	for _, id := range ids {
 		peer.Put(now, supervision.Panel{ID: id, Customer: "c", Within: o.Interval + o.Interval/2})

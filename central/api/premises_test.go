@@ -51,6 +51,14 @@ func TestSupervisionStateByAPI(t *testing.T) {
 		r.body["silent_since"] != "2026-11-23T23:00:00.000Z" || fmt.Sprint(r.body["silent"]) != "[all]" {
 		t.Error(r.text)
 	}
+	if r.body["counted_since"] != nil {
+		t.Error(r.text)
+	}
+	c.s.Mesh.Heard(id, heard.Panel{Supervised: true, CountedMs: new(int64(61_000)), Silent: []string{}})
+	r = c.want(c.do("GET", "/panels/"+id+"/supervision", ""), 200, "")
+	if at, err := time.Parse(time.RFC3339, fmt.Sprint(r.body["counted_since"])); err != nil || time.Since(at) < time.Minute || r.body["last_heard"] != nil {
+		t.Error(r.text)
+	}
 	c.want(c.do("GET", "/panels/nobody/supervision", ""), 404, "")
 	c.want(c.do("GET", "/panels/"+id+"/supervision?a=b", ""), 400, "")
 }

@@ -234,6 +234,8 @@ func TestStandingByPage(t *testing.T) {
 	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, Silent: []string{}})
 	v.get(path, 200, "mai finora")
 	age := int64(5_000)
+	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, CountedMs: &age, Silent: []string{}})
+	v.get(path, 200, "non dal riavvio di tutti i datacenter", time.Now().Add(-5*time.Second).In(rome(t)).Format("15:04:"), "quando prima non è noto")
 	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: &age, Silent: []string{}})
 	v.get(path, 200, "La centrale comunica.", time.Now().Add(-5*time.Second).In(rome(t)).Format("15:04:"))
 	v.s.Mesh.Heard(id, heard.Panel{Supervised: true, PrimaryMs: &age, Silent: []string{"primary"}, SilentSinceMs: 1795474800000})

@@ -121,6 +121,8 @@ func (p *Portal) standing(ctx context.Context, l Language, b premises.PanelBody)
 		switch {
 		case !state.Known:
 			return l.T("standing.unknown")
+		case t == nil && state.Counted != nil:
+			return l.T("standing.forgotten", l.Stamp(time.Time(*state.Counted).In(zone)))
 		case t == nil:
 			return l.T("standing.never")
 		}

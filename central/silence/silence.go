@@ -24,12 +24,13 @@ type Mesh interface {
 
 // State is how a panel stands, as the outside reads it.
 type State struct {
-	Known       bool          `json:"known"`       // false: no node could say, all below is null or empty
-	Supervised  bool          `json:"supervised"`  // its silence is told
-	LastHeard   *history.Time `json:"last_heard"`  // null: not since the mesh began to count
-	Primary     *history.Time `json:"primary"`     // last message on the primary path
-	Alternative *history.Time `json:"alternative"` // null without such a path, too
-	Silent      []string      `json:"silent"`      // of primary alternative all never
+	Known       bool          `json:"known"`         // false: no node could say, all below is null or empty
+	Supervised  bool          `json:"supervised"`    // its silence is told
+	LastHeard   *history.Time `json:"last_heard"`    // null: never, or not since Counted
+	Primary     *history.Time `json:"primary"`       // last message on the primary path
+	Alternative *history.Time `json:"alternative"`   // null without such a path, too
+	Counted     *history.Time `json:"counted_since"` // what was before isn't known: all datacenters were started then; null: what is said is all
+	Silent      []string      `json:"silent"`        // of primary alternative all never
 	SilentSince *history.Time `json:"silent_since"`
 }
 
@@ -55,7 +56,7 @@ func Of(ctx context.Context, m Mesh, panel string) (State, error) {
 		return unknown, nil
 	}
 	p := a.Panels[0]
-	s := State{Known: true, Supervised: p.Supervised, Primary: ago(now, p.PrimaryMs), Alternative: ago(now, p.AlternativeMs), Silent: []string{}}
+	s := State{Known: true, Supervised: p.Supervised, Primary: ago(now, p.PrimaryMs), Alternative: ago(now, p.AlternativeMs), Counted: ago(now, p.CountedMs), Silent: []string{}}
 	s.LastHeard = s.Primary
 	if s.LastHeard == nil || s.Alternative != nil && time.Time(*s.Alternative).After(time.Time(*s.LastHeard)) {
 		s.LastHeard = s.Alternative

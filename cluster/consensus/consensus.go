@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -35,6 +36,7 @@ type Consensus struct {
 	env     env.Env
 	streams *streams
 	ready   chan struct{} // closed when Raft runs
+	held    atomic.Uint64 // index at the start
 
 	mu     sync.Mutex             // guards the fields below
 	raft   *raft.Raft             // nil before and after Run
@@ -104,6 +106,7 @@ func (c *Consensus) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	c.held.Store(o.index)
 	start, why, err := c.ask(ctx, o)
 	if err != nil {
 		return nil // ended before it began
@@ -253,6 +256,10 @@ func (c *Consensus) running() (*raft.Raft, error) {
 
 // Ready is closed when Raft has started.
 func (c *Consensus) Ready() <-chan struct{} { return c.ready }
+
+// Held is the index up to which this node held the agreement when it started,
+// committed or not; 0 before Run.
+func (c *Consensus) Held() uint64 { return c.held.Load() }
 
 // Started tells how rule 28 made this node start; StartWait before that.
 func (c *Consensus) Started() Start {

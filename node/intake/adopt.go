@@ -80,5 +80,6 @@ func (in *Intake) Adopt(ctx context.Context, held mesh.Position, m entry.Message
 	if err := in.parts.Replica.WaitDurable(ctx, pos, in.cfg.Wait); err != nil {
 		return none, "", err // it may become durable: the next adoption is a copy of it
 	}
+	in.parts.Heard.Heard(m.Received, match.Panel, m.Transport, f.Prefix, f.Receiver)
 	return pos, AdoptedDone, nil
 }

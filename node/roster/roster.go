@@ -68,7 +68,7 @@ type Roster struct {
 	source Source
 	log    *slog.Logger
 	now    atomic.Pointer[Snapshot]
-	follow func(customer string, was, is []roster.Panel)
+	follow func(customer string, index uint64, was, is []roster.Panel)
 	failed map[partOf]Document // could not be opened; of Run's goroutine
 	latest uint64              // index of the newest document seen; of Run's goroutine
 
@@ -94,8 +94,11 @@ func New(source Source, e env.Env) *Roster {
 
 // Follow sets who is told of every document's change, in Sync's goroutine after
 // the snapshot has it: the panels of one part of a customer's roster before and
-// now. A panel that is gone from it may stand in another part. Call it before Run.
-func (r *Roster) Follow(fn func(customer string, was, is []roster.Panel)) { r.follow = fn }
+// now, and the agreement index of what it is now. A panel that is gone from it
+// may stand in another part. Call it before Run.
+func (r *Roster) Follow(fn func(customer string, index uint64, was, is []roster.Panel)) {
+	r.follow = fn
+}
 
 // Snapshot is the roster as of now; it never changes.
 func (r *Roster) Snapshot() *Snapshot { return r.now.Load() }
@@ -175,7 +178,7 @@ func (r *Roster) Sync() {
 	r.now.Store(next.done(max(index, old.index)))
 	if r.follow != nil {
 		for _, c := range next.moved {
-			r.follow(c.customer, c.was, c.is)
+			r.follow(c.customer, c.index, c.was, c.is)
 		}
 	}
 }

@@ -215,6 +215,7 @@ type builder struct {
 // moved are the panels of one document before and after a change.
 type moved struct {
 	customer string
+	index    uint64 // agreement index of the document; 0: it was destroyed
 	was, is  []roster.Panel
 }
 
@@ -227,7 +228,7 @@ func (b *builder) put(d Document, doc roster.Customer, k seal.Key) {
 	at := b.bucket(d.Customer)
 	b.write(at)
 	former := b.byID[at][d.Customer]
-	change := moved{customer: d.Customer}
+	change := moved{customer: d.Customer, index: d.Index}
 	if former == nil {
 		b.customers++
 	} else {

@@ -9,7 +9,7 @@ import (
 
 // many is a core with so many panels that have all been heard.
 func many(n int) (*Core, []string) {
-	c := NewCore(begin, "arezzo", 1)
+	c := NewCore(begin, "arezzo", 1, patience)
 	ids := make([]string, n)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("pan_%020d", i)

@@ -3,6 +3,7 @@ package supervision
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type Core struct {
 	process uint64
 	origin  time.Time // tick pastTicks
 	started tick
+	past    atomic.Bool // something of the past was noted, which only whole digests tell
 	shards  [shards]shard
 
 	mu    sync.Mutex // guards what is below; taken before a shard's
@@ -36,6 +38,9 @@ type Core struct {
 	seq   uint64     // of the newest cut
 	floor [256]tick  // of each node, as the wheels were turned with
 	mesh  tick       // and the mesh's
+
+	unheard tick // how long a panel may be in the roster and never heard
+	served  tick // the earliest that a node was in service which has told us of it; else our start
 }
 
 // node is what is known of one node.
@@ -59,8 +64,10 @@ type cut struct {
 }
 
 // NewCore makes the core of a node; process is drawn at random at its start.
-func NewCore(now time.Time, self string, process uint64) *Core {
-	c := &Core{process: process, origin: now, started: pastTicks}
+// neverHeard is how long a panel may stand in the roster until it is told that
+// nobody has heard it yet; its interval and grace when they are longer.
+func NewCore(now time.Time, self string, process uint64, neverHeard time.Duration) *Core {
+	c := &Core{process: process, origin: now, started: pastTicks, served: pastTicks, unheard: span(neverHeard)}
 	c.nodes = []*node{{name: self, process: process, reported: pastTicks, since: pastTicks}}
 	for i := range c.shards {
 		c.shards[i].index = map[uint64]uint32{}

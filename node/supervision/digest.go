@@ -48,6 +48,11 @@ func (c *Core) Cut(now time.Time) {
 		}
 		s.mu.Unlock()
 	}
+	if c.past.Swap(false) {
+		for _, n := range c.nodes {
+			n.acked = 0
+		}
+	}
 	c.cuts = append(c.cuts, next)
 	if len(c.cuts) > keptCuts {
 		c.cuts = slices.Delete(c.cuts, 0, 1)
@@ -361,6 +366,9 @@ func (c *Core) tell(now tick, from *node, about uint8, t told) {
 		n.since = since // else it is the same, told a moment later
 	}
 	n.reported, n.serving = max(n.reported, reported), serving
+	if serving {
+		c.served = min(c.served, n.since)
+	}
 }
 
 // hearsay keeps what was told of a panel that isn't in the roster yet.
@@ -403,11 +411,10 @@ func (c *Core) merge(now, at tick, by uint8, h telling, passedOn bool) {
 			}
 			newer := at > r.heard[p] && (r.by[p] != by || least > r.heard[p])
 			if newer || r.heard[p] == 0 {
-				first := r.heard[p] == 0
-				r.heard[p], r.by[p] = at, by
-				if first {
-					s.wheel.early(s, i)
+				if r.heard[p] == 0 {
+					s.first(i, at)
 				}
+				r.heard[p], r.by[p] = at, by
 			}
 		}
 		s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 // two are cores that know the same panels.
 func two(panels int) (a, b *Core, ids []string) {
-	a, b = NewCore(begin, "arezzo", 1), NewCore(begin, "roubaix", 2)
+	a, b = NewCore(begin, "arezzo", 1, patience), NewCore(begin, "roubaix", 2, patience)
 	for i := range panels {
 		id := fmt.Sprint("panel ", i)
 		for _, c := range []*Core{a, b} {
@@ -71,7 +71,7 @@ func TestDigestIsWholeWhereItDoesNotGoOn(t *testing.T) {
 	now := begin.Add(time.Second)
 	a.Heard(now, ids[0], Primary)
 	give(t, a, b, now)
-	b = NewCore(now, "roubaix", 3) // it knows nothing
+	b = NewCore(now, "roubaix", 3, patience) // it knows nothing
 	b.Put(now, Panel{ID: ids[0], Customer: "c", Within: time.Minute})
 	if _, whole := give(t, a, b, now.Add(time.Second)); !whole {
 		t.Fatal("a new process took what goes on from what it never got")

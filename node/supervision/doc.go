@@ -10,7 +10,7 @@
 //
 // What it doesn't: it sends nothing (the steps it plans are claimed like any), and
 // it remembers nothing over the restart of all nodes at once: then everything is
-// counted from that start.
+// counted from that start, and what was before is said not to be known.
 //
 // Core is stepped: no clock, no goroutine, no I/O; times come in as arguments
 // and are measured by the monotonic clock. Supervision is the thin loop around
@@ -18,13 +18,21 @@
 //
 // # When a panel counts as silent
 //
+// A panel that nobody has heard since it came into the roster has a day
+// (Config.NeverHeardAfter), and its interval and grace when these are longer; a
+// node that restarts gives it another. That it may have been heard and forgotten
+// counts where it stood in the roster before this process began and no node was in
+// service before that, for longer than the panel may be silent: such a panel is
+// judged as if it had been heard.
+//
 // A path is silent when interval and grace have passed between its base and the
 // horizon. The horizon is the time up to which all nodes have reported that are
 // not left out; a node is left out when it hasn't reported for LeaveOut, for
 // then it can no longer be acknowledging. The base is the latest of
 //
 //	the last message on the path that any node heard; while nobody knows of one,
-//	  the moment at which the panel came into the roster here
+//	  the moment at which the panel came into the roster here, or, if that was
+//	  later, was first heard on its other path
 //	the moment at which its times were changed
 //	the end of service of the node that heard it last, or the start of its
 //	  present service, but no more than two intervals and graces after the above

@@ -28,7 +28,7 @@ func (c Change) Events(now time.Time, zone *time.Location, language string) []de
 		switch {
 		case c.To&k.bit != 0 && c.From&k.bit == 0:
 			e.Qualifier = string(event.New)
-			e.Text = lastHeard(language, now, c.age(k.bit), zone)
+			e.Text = c.lastHeard(language, now, c.age(k.bit), zone)
 		case c.From&k.bit != 0 && c.To&k.bit == 0:
 			e.Qualifier = string(event.Restore)
 		default:
@@ -53,7 +53,14 @@ func (c Change) age(b decision.Silent) time.Duration {
 	return primary
 }
 
-func lastHeard(language string, now time.Time, age time.Duration, zone *time.Location) string {
+func (c Change) lastHeard(language string, now time.Time, age time.Duration, zone *time.Location) string {
+	if age < 0 && c.Counted >= 0 {
+		at := now.Add(-c.Counted).In(zone)
+		if language == "en" {
+			return fmt.Sprint("not heard since the restart at ", at.Format("2006-01-02 15:04:05 MST"), ", last heard before that is not known")
+		}
+		return fmt.Sprint("mai sentita dal riavvio del ", at.Format("02/01/2006 15:04:05 MST"), ", l'ultimo segnale prima non è noto")
+	}
 	if age < 0 {
 		if language == "en" {
 			return "not heard yet"

@@ -15,6 +15,7 @@ type Change struct {
 	Panel, Customer string
 	From, To        decision.Silent
 	Heard           [paths]time.Duration // age of the last message; negative: never, as far as is known
+	Counted         time.Duration        // age of the moment before which it may have been heard; negative: it was not
 	Supervised      bool                 // false: it no longer is, and nothing is to be told
 }
 
@@ -36,6 +37,7 @@ type Judgement struct {
 	judges  bool
 	floor   [256]tick
 	mesh    tick
+	served  tick
 	anew    bool // some floor has become earlier: all deadlines are computed again
 }
 
@@ -51,7 +53,7 @@ func (c *Core) Judge(now time.Time) *Judgement {
 		j.anew = j.anew || j.floor[i] < c.floor[i]
 	}
 	j.anew = j.anew || j.mesh < c.mesh
-	c.floor, c.mesh = j.floor, j.mesh
+	c.floor, c.mesh, j.served = j.floor, j.mesh, c.served
 	return j
 }
 
@@ -130,7 +132,7 @@ func (s *shard) restored(known Known) {
 }
 
 func (j *Judgement) change(r *row, from, to decision.Silent) Change {
-	c := Change{Panel: r.id, Customer: r.customer, From: from, To: to, Supervised: true}
+	c := Change{Panel: r.id, Customer: r.customer, From: from, To: to, Supervised: true, Counted: j.c.counted(r, j.served, j.now)}
 	for p, t := range r.heard {
 		c.Heard[p] = -1
 		if t > 0 {
@@ -138,6 +140,22 @@ func (j *Judgement) change(r *row, from, to decision.Silent) Change {
 		}
 	}
 	return c
+}
+
+// forgotten tells whether a panel that nobody knows to have been heard may have
+// been, before all nodes were started anew. Not when some node was in service
+// before this one began, for longer than the panel may be silent: what it was
+// told it passed on, and what it forgot it has told to be silent.
+func (c *Core) forgotten(r *row, served tick) bool {
+	return r.before && served+max(r.within[Primary], r.within[Alternative])+60*second > c.started
+}
+
+// counted is the age of the moment before which a panel may have been heard.
+func (c *Core) counted(r *row, served, now tick) time.Duration {
+	if !c.forgotten(r, served) {
+		return -1
+	}
+	return (now - min(now, c.started)).duration()
 }
 
 // base is from when a path's silence counts.
@@ -158,6 +176,9 @@ func (j *Judgement) base(r *row, p Path) tick {
 func (j *Judgement) due(r *row, p Path, was Raised) (at, within tick) {
 	within = r.within[p]
 	base := j.base(r, p)
+	if r.heard == [paths]tick{} && !j.c.forgotten(r, j.served) {
+		return max(base+within, r.since+j.c.unheard), within
+	}
 	if p == Alternative && was.Silent&decision.SilentPrimary != 0 && r.within[Primary] < within {
 		within = r.within[Primary]
 		base = max(base, j.now.back(span(was.Primary)))
@@ -218,7 +239,7 @@ func (j *Judgement) judge(r *row, was Raised) (to decision.Silent) {
 	switch had := was.Silent & (decision.SilentAll | decision.SilentNever); {
 	case had != 0:
 		return to | had
-	case r.heard[Primary] == 0 && r.heard[Alternative] == 0:
+	case r.heard == [paths]tick{} && !j.c.forgotten(r, j.served):
 		return to | decision.SilentNever
 	}
 	return to | decision.SilentAll

@@ -34,6 +34,7 @@ func (s *Supervision) Look(_ context.Context, req []byte) ([]byte, error) {
 		if seen, ok := s.core.Look(now, id); ok {
 			p.Supervised, p.Dual = seen.Supervised, seen.Dual
 			p.PrimaryMs = milliseconds(seen.Heard[Primary])
+			p.CountedMs = milliseconds(seen.Counted)
 			if seen.Dual {
 				p.AlternativeMs = milliseconds(seen.Heard[Alternative])
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -153,7 +154,7 @@ func (b *bubble) start(name string, incarnation uint64) {
 			cfg.Peers = append(cfg.Peers, n)
 		}
 	}
-	s, err := New(cfg, Parts{View: b.fsm.View(), Caller: line{b, name}, Proposer: b, Roster: people, Ready: func() bool { return true }, Offset: func() time.Duration { return 0 }}, env.Quiet(incarnation))
+	s, err := New(cfg, Parts{View: b.fsm.View(), Caller: line{b, name}, Proposer: b, Roster: people, Held: func() uint64 { return math.MaxUint64 }, Ready: func() bool { return true }, Offset: func() time.Duration { return 0 }}, env.Quiet(incarnation))
 	if err != nil {
 		b.t.Fatal(err)
 	}

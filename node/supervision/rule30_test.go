@@ -149,7 +149,62 @@ func TestRule30_AllNodesRestarted(t *testing.T) {
 	w.pass(interval+grace-2*time.Second, polls)
 	w.wantNothing("what nobody knows is counted from the start")
 	w.pass(5*time.Minute, polls)
-	w.wantRaised("cut", decision.SilentNever, again, interval+grace-time.Second, interval+grace+slack)
+	w.wantRaised("cut", decision.SilentAll, again, interval+grace-time.Second, interval+grace+slack)
+}
+
+// A panel that is entered days before it is mounted: its first message begins its
+// interval and grace, and until then it has a day. A node that restarts meanwhile
+// doesn't take it for one that was forgotten.
+func TestRule30_ANewPanelHasADayToBeHeard(t *testing.T) {
+	w := newWorld(t, sites...)
+	w.pass(time.Hour, nil)
+	w.put(single("late"))
+	w.put(single("none"))
+	w.put(Panel{ID: "dual", Customer: "c", Within: interval + grace, Alternative: interval + grace})
+	entered := w.now
+	w.pass(time.Hour, nil)
+	w.stop("arezzo") // it judges
+	w.pass(5*time.Second, nil)
+	w.start("arezzo")
+	restarted := w.now
+	w.pass(20*time.Hour, nil)
+	w.wantNothing("nobody has heard them yet")
+	for i, n := range []string{"arezzo", "limburg"} { // heard by the judge, and by another
+		w.said = nil
+		at := w.now
+		w.poll(n, []string{"late", "dual"}[i], Primary)
+		w.pass(interval+grace-time.Second, nil)
+		w.wantNothing("it was just heard")
+		w.pass(slack, nil)
+		bits := []decision.Silent{decision.SilentAll, decision.SilentPrimary | decision.SilentAlternative | decision.SilentAll}[i]
+		w.wantRaised([]string{"late", "dual"}[i], bits, at, interval+grace, interval+grace+slack)
+	}
+	w.said = nil
+	w.pass(24*time.Hour, nil)
+	w.wantRaised("none", decision.SilentNever, restarted, patience, patience+slack)
+	if w.of("none")[0].at.Before(entered.Add(patience)) || w.of("none")[0].Counted >= 0 {
+		t.Fatalf("%s, want it told a day after it was entered, as never heard", w.story())
+	}
+}
+
+// A message that was held until its panel was entered: the panel was heard, all
+// nodes know when, and it is counted from when it was entered.
+func TestRule30_AnAdoptedPanelWasHeard(t *testing.T) {
+	w := newWorld(t, sites...)
+	w.pass(time.Hour, nil)
+	held := w.now.Add(-20 * time.Minute)
+	w.put(single("p"))
+	entered := w.now
+	w.pass(time.Second, nil)
+	w.cores["limburg"].Heard(held, "p", Primary) // arezzo judges
+	w.pass(5*time.Second, nil)
+	for _, n := range sites {
+		if seen, _ := w.cores[n].Look(w.now, "p"); (seen.Heard[Primary] - w.now.Sub(held)).Abs() > time.Minute {
+			t.Errorf("%s says it was heard %s ago, want %s", n, seen.Heard[Primary], w.now.Sub(held))
+		}
+	}
+	w.pass(5*time.Minute, nil)
+	w.wantRaised("p", decision.SilentAll, entered, interval+grace, interval+grace+slack)
 }
 
 // A restart of the site that a panel reports to swallows polls: it is given its
@@ -295,8 +350,8 @@ func TestRule30_TheAlternativePathIsJudgedByItsOwnTime(t *testing.T) {
 func TestRule30_WhatIsSupervisedNoMoreIsForgottenWithoutAWord(t *testing.T) {
 	at := map[string]string{"p": ""}
 	w, polls := polled(t, at)
-	w.pass(3*time.Minute, polls)
-	w.wantRaised("p", decision.SilentNever, begin, interval+grace, interval+grace+slack)
+	w.pass(patience+time.Minute, polls)
+	w.wantRaised("p", decision.SilentNever, begin, patience, patience+slack)
 	w.said = nil
 	w.put(Panel{ID: "p", Customer: "c"})
 	w.pass(5*time.Second, nil)
@@ -307,6 +362,7 @@ func TestRule30_WhatIsSupervisedNoMoreIsForgottenWithoutAWord(t *testing.T) {
 	w.pass(time.Hour, nil)
 	w.wantNothing("it is not supervised")
 	w.put(Panel{ID: "p", Customer: "c", Within: 10 * time.Minute})
+	w.poll("limburg", "p", Primary)
 	w.pass(10*time.Minute-slack, nil)
 	w.wantNothing("a new time counts from when it was set")
 	w.pass(2*slack, nil)
@@ -358,8 +414,15 @@ func TestEventsOfAChange(t *testing.T) {
 	if l := c.Events(begin, zone, "it"); len(l) != 2 || l[0].Code != "351" || l[1].Code != "350" || l[0].Qualifier != "restore" || l[1].Text != "" {
 		t.Errorf("%+v, want the primary path and the panel restored", l)
 	}
-	c = Change{To: decision.SilentNever, Supervised: true, Heard: [paths]time.Duration{-1, -1}}
+	c = Change{To: decision.SilentNever, Supervised: true, Heard: [paths]time.Duration{-1, -1}, Counted: -1}
 	if l := c.Events(begin, zone, "en"); len(l) != 1 || l[0].Code != "354" || l[0].Text != "not heard yet" {
 		t.Errorf("%+v, want 354", l)
+	}
+	c.To, c.Counted = all, time.Hour
+	for language, want := range map[string]string{"it": "mai sentita dal riavvio del 24/11/2026 12:00:00 CET, l'ultimo segnale prima non è noto",
+		"en": "not heard since the restart at 2026-11-24 12:00:00 CET, last heard before that is not known"} {
+		if l := c.Events(begin, zone, language); len(l) != 1 || l[0].Code != "350" || l[0].Text != want {
+			t.Errorf("%+v, want %q", l, want)
+		}
 	}
 }

@@ -39,6 +39,8 @@ const (
 type Config struct {
 	Self  mesh.Origin // this process; required
 	Peers []string    // the other nodes
+
+	NeverHeardAfter time.Duration // how long a new panel may be unheard; its interval and grace when they are longer
 }
 
 // View is what this node has applied.
@@ -68,6 +70,7 @@ type Parts struct {
 	Caller   Caller
 	Proposer Proposer
 	Roster   interface{ Snapshot() *rosters.Snapshot }
+	Held     func() uint64        // agreement index that this node held when it started
 	Ready    func() bool          // this node acknowledges now
 	Offset   func() time.Duration // this node's clock minus the median of the nodes'
 }
@@ -92,7 +95,7 @@ func New(cfg Config, parts Parts, e env.Env) (*Supervision, error) {
 	if cfg.Self.IsZero() {
 		return nil, fmt.Errorf("supervision: self is empty, want this process's origin")
 	}
-	s := &Supervision{cfg: cfg, parts: parts, log: e.Log, core: NewCore(time.Now(), cfg.Self.Node, rand.Uint64()),
+	s := &Supervision{cfg: cfg, parts: parts, log: e.Log, core: NewCore(time.Now(), cfg.Self.Node, rand.Uint64(), cfg.NeverHeardAfter),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vedetta_supervision_verdicts_total", Help: "Panels that this node judged silent, or heard again, by what was told."}, []string{"verdict"}),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -127,8 +130,8 @@ func sameNumber(want string, got *string) bool {
 }
 
 // RosterChanged takes over the panels of one document of a customer's roster:
-// those before and those that are now.
-func (s *Supervision) RosterChanged(customer string, was, is []roster.Panel) {
+// those before and those that are now, by the document of an agreement index.
+func (s *Supervision) RosterChanged(customer string, index uint64, was, is []roster.Panel) {
 	now := time.Now()
 	l, known := s.parts.Roster.Snapshot().Customer(customer)
 	for i := range was {
@@ -136,9 +139,10 @@ func (s *Supervision) RosterChanged(customer string, was, is []roster.Panel) {
 			s.core.Drop(was[i].ID)
 		}
 	}
+	before := index <= s.parts.Held()
 	for i := range is {
 		p := &is[i]
-		out := Panel{ID: p.ID, Customer: customer}
+		out := Panel{ID: p.ID, Customer: customer, Before: before}
 		if p.PollSeconds > 0 {
 			out.Within = seconds(p.PollSeconds + p.GraceSeconds)
 			if p.Alternative != nil {

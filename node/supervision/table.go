@@ -59,6 +59,7 @@ type row struct {
 	next, prev uint32      // in the wheel's slot; of a row that isn't in one: prev is outside
 	by         [paths]uint8
 	changed    bool // since counts though it was heard before
+	before     bool // it stood in the roster before this process began: it may have been heard then
 }
 
 const (
@@ -162,6 +163,7 @@ type Panel struct {
 	Customer    string
 	Within      time.Duration // interval and grace of the primary path; 0: not supervised
 	Alternative time.Duration // of the alternative path; 0: there is none
+	Before      bool          // it stood in the roster before this process began
 }
 
 // Put takes over a panel as the roster has it now. One that is new, or judged by
@@ -182,7 +184,7 @@ func (c *Core) Put(now time.Time, p Panel) bool {
 	}
 	if r == nil {
 		r, i = s.add(key)
-		r.since = at
+		r.since, r.before = at, p.Before
 		if e, ok := s.early[key]; ok {
 			r.heard, r.by = e.heard, e.by
 			delete(s.early, key)
@@ -208,7 +210,8 @@ func (c *Core) Drop(panel string) {
 	}
 }
 
-// Heard notes a good message of a panel on a path.
+// Heard notes a good message of a panel on a path; now may lie in the past, for
+// a message that was held until its panel was entered.
 func (c *Core) Heard(now time.Time, panel string, p Path) {
 	key, at := keyOf(panel), c.tick(now)
 	s := &c.shards[shardOf(key)]
@@ -221,7 +224,20 @@ func (c *Core) Heard(now time.Time, panel string, p Path) {
 	if r.within[p] == 0 {
 		p = Primary // it has one path
 	}
+	if at+keptCuts*second < s.from {
+		if at > r.heard[p] {
+			if r.heard[p] == 0 {
+				s.first(i, at)
+			}
+			r.heard[p], r.by[p] = at, 0
+			c.past.Store(true)
+		}
+		return
+	}
 	at = max(at, s.from) // what is told is what was heard since
+	if r.heard[p] == 0 {
+		s.first(i, at)
+	}
 	told := r.by[p] == 0 && r.heard[p] >= s.from && r.heard[p] != 0
 	r.heard[p], r.by[p] = max(r.heard[p], at), 0
 	if !told {
@@ -229,8 +245,21 @@ func (c *Core) Heard(now time.Time, panel string, p Path) {
 	}
 }
 
+// first is called before a path's first message is noted: from now on it is
+// judged by its own times. With the panel's first one the other path begins to
+// count.
+func (s *shard) first(i uint32, at tick) {
+	r := s.row(i)
+	if r.heard == [paths]tick{} {
+		r.changed = r.changed || !r.before && at < r.since // it was held, and is counted from when it was entered
+		r.since = max(r.since, at)
+	}
+	s.wheel.early(s, i)
+}
+
 // Seen is what is known of a panel.
 type Seen struct {
+	Counted    time.Duration        // age of the moment before which it may have been heard; negative: it was not
 	Heard      [paths]time.Duration // age of the last message; negative: never, as far as is known
 	Dual       bool                 // it has an alternative path
 	Supervised bool                 // its silence is judged
@@ -239,6 +268,9 @@ type Seen struct {
 // Look tells what is known of a panel; false: it isn't in the roster here.
 func (c *Core) Look(now time.Time, panel string) (Seen, bool) {
 	key, at := keyOf(panel), c.tick(now)
+	c.mu.Lock()
+	served := c.served
+	c.mu.Unlock()
 	s := &c.shards[shardOf(key)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +278,7 @@ func (c *Core) Look(now time.Time, panel string) (Seen, bool) {
 	if r == nil || r.id != panel {
 		return Seen{}, false
 	}
-	out := Seen{Supervised: r.within[Primary] > 0, Dual: r.within[Alternative] > 0}
+	out := Seen{Counted: c.counted(r, served, at), Supervised: r.within[Primary] > 0, Dual: r.within[Alternative] > 0}
 	for p, t := range r.heard {
 		out.Heard[p] = -1
 		if t > 0 {

@@ -17,6 +17,9 @@ type tb interface {
 	Fatalf(format string, args ...any)
 }
 
+// patience is how long a new panel may be unheard.
+const patience = 24 * time.Hour
+
 // world is a mesh of cores, stepped in tenths of a second, with the agreement as
 // it would be: what is decided once is known to all.
 type world struct {
@@ -66,9 +69,10 @@ func (w *world) members() (m []Member, sites []string) {
 // start begins a node's process, which knows nothing but the roster.
 func (w *world) start(name string) {
 	w.starts++
-	c := NewCore(w.now, name, w.starts)
+	c := NewCore(w.now, name, w.starts, patience)
 	c.Configure(w.members())
 	for _, p := range w.panels {
+		p.Before = true // the node has the roster on its disk
 		c.Put(w.now, p)
 	}
 	w.cores[name], w.ready[name] = c, true

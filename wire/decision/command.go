@@ -197,7 +197,7 @@ const (
 	SilentPrimary     Silent = 1 << iota // 351: the primary path, of a panel with two
 	SilentAlternative                    // 352: the alternative path
 	SilentAll                            // 350: every path that the panel has
-	SilentNever                          // 354: every path, and nobody has heard it since it is counted
+	SilentNever                          // 354: every path, and nobody has heard it since it was entered
 
 	SilentKnown Silent = 1<<iota - 1 // all bits that have a meaning
 )

@@ -29,6 +29,7 @@ type Panel struct {
 	Dual          bool     `json:"dual"`           // it has an alternative path
 	PrimaryMs     *int64   `json:"primary_ms"`     // age of the last message, null: none known
 	AlternativeMs *int64   `json:"alternative_ms"` // null without such a path, too
+	CountedMs     *int64   `json:"counted_ms"`     // age of the moment before which it may have been heard, since forgotten; null: what is said is all
 	Silent        []string `json:"silent"`         // of primary alternative all never; empty: nothing is
 	SilentSinceMs int64    `json:"silent_since"`   // agreement's clock, Unix milliseconds; 0 while nothing is
 }
