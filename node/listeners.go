@@ -64,10 +64,11 @@ type LimitsConfig struct {
 
 // BansConfig is how long addresses are refused that did what panels don't.
 type BansConfig struct {
-	First    time.Duration `koanf:"first"`     // 1m; each further ban is four times as long
-	Longest  time.Duration `koanf:"longest"`   // 24h
-	Forget   time.Duration `koanf:"forget"`    // without a ban, until one step is forgiven; 24h. So long is an address remembered
-	KnownFor time.Duration `koanf:"known_for"` // after a known panel's acknowledgement its address is not banned; 24h. It is kept in memory at most twice as long
+	First    time.Duration `koanf:"first"`               // 1m; each further ban is four times as long
+	Longest  time.Duration `koanf:"longest"`             // 24h
+	Forget   time.Duration `koanf:"forget"`              // without a ban, until one step is forgiven; 24h. So long is an address remembered
+	KnownFor time.Duration `koanf:"known_for"`           // after a known panel's acknowledgement its address is not banned, at any node; 24h, at the other nodes an hour less, so that below 2h they are of no help. It is kept in memory at most twice as long
+	Lenient  time.Duration `koanf:"lenient_after_start"` // a node that has just started bans nobody, until another one has told it where known panels are; 10m at most, so that after a start of all nodes panels can show themselves first
 }
 
 func defaultReception() ReceptionConfig {
@@ -78,7 +79,7 @@ func defaultReception() ReceptionConfig {
 			Connections: 50_000, PerAddress: 500, StrangerTime: 2 * time.Minute, IdleTime: 10 * time.Minute,
 			FrameTime: 10 * time.Second, BufferedBytes: 64 << 20, Held: 100, HeldUDP: 10,
 		},
-		Bans: BansConfig{First: time.Minute, Longest: 24 * time.Hour, Forget: 24 * time.Hour, KnownFor: 24 * time.Hour},
+		Bans: BansConfig{First: time.Minute, Longest: 24 * time.Hour, Forget: 24 * time.Hour, KnownFor: 24 * time.Hour, Lenient: 10 * time.Minute},
 	}
 }
 
@@ -120,6 +121,7 @@ func (c ReceptionConfig) problems(want func(ok bool, key, text string), address 
 	for key, d := range map[string]time.Duration{
 		"tls.handshake_time": c.TLS.HandshakeTime, "limits.stranger_time": c.Limits.StrangerTime, "limits.idle_time": c.Limits.IdleTime,
 		"limits.frame_time": c.Limits.FrameTime, "bans.first": c.Bans.First, "bans.forget": c.Bans.Forget, "bans.known_for": c.Bans.KnownFor,
+		"bans.lenient_after_start": c.Bans.Lenient,
 	} {
 		want(d >= time.Second, "reception."+key, "a time from 1s")
 	}
@@ -170,7 +172,7 @@ func (c ReceptionConfig) reception() reception.Config {
 func (c ReceptionConfig) strangers() strangers.Config {
 	out := strangers.Config{
 		Connections: c.Limits.Connections, PerNetwork: c.Limits.PerAddress, First: c.Bans.First, Longest: c.Bans.Longest, Forget: c.Bans.Forget,
-		KnownFor: c.Bans.KnownFor, Held: c.Limits.Held, HeldUDP: c.Limits.HeldUDP, Handshakes: c.TLS.Handshakes,
+		KnownFor: c.Bans.KnownFor, Lenient: c.Bans.Lenient, Held: c.Limits.Held, HeldUDP: c.Limits.HeldUDP, Handshakes: c.TLS.Handshakes,
 	}
 	for _, n := range c.NeverBan {
 		if p, err := prefixOf(n); err == nil { // the configuration was checked

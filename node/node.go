@@ -37,6 +37,7 @@ import (
 	"vedetta/node/strangers"
 	"vedetta/node/supervision"
 	"vedetta/node/uplink"
+	"vedetta/node/vouch"
 	"vedetta/node/watch"
 	"vedetta/wire/push"
 	"vedetta/wire/seal"
@@ -127,6 +128,11 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 		return watched.Answer(ctx, from.Name, req)
 	})
 	guests := strangers.New(places(cfg.Reception.strangers(), openFiles(), e.Log))
+	guests.Start(time.Now())
+	vouched := vouch.New(slices.Collect(maps.Keys(cfg.Mesh.Peers)), guests, lk, e.Split("vouch"))
+	lk.HandleCall(vouch.Method, []string{link.RoleNode}, func(ctx context.Context, from link.Identity, req []byte) ([]byte, error) {
+		return vouched.Answer(ctx, from.Name, req)
+	})
 	in := intake.New(intake.Config{Wait: cfg.Reception.Wait, Unknown: intake.UnknownAnswer(cfg.Reception.Unknown), Behind: 40 * time.Second, Ahead: 20 * time.Second},
 		intake.Parts{Roster: people, Journal: files, Replica: copies, Keys: view, Heard: watched, Ready: gate.Ready, Offset: gate.Measured, Hold: guests.Hold}, e.Split("intake"))
 	panels, err := reception.New(cfg.Reception.reception(), in, guests, e.Split("reception"))
@@ -183,7 +189,7 @@ func Run(ctx context.Context, cfg Config, reload <-chan os.Signal, again func() 
 	g, running := errgroup.WithContext(running)
 	for name, run := range map[string]func(context.Context) error{
 		"journal": files.Run, "link": lk.Run, "replica": copies.Run, "agreement": machine.Run, "consensus": raft.Run,
-		"roster": people.Run, "supervision": watched.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
+		"roster": people.Run, "supervision": watched.Run, "vouch": vouched.Run, "reception": panels.Run, "watch": seenLately.Run, "notify": sender.Run, "alerting": alerts.Run,
 		"leadership": leaders.Run, "membership": disks.Run, "members": followMembers(view, copies), "erasure": followErasures(view, raft.CompactForErasure, e.Split("erasure")), "check": checkFiles(files.Verify, func(faults []string) { gate.damaged.Store(&faults) }, e.Split("check")), "uplink": up.Run, "status": page.Run, "collector": followLoad(os.Getenv, calmAfter), "gate": gate.Run, "gossip": rumours.Run, "lags": seen.history.run(seen.held),
 	} {
 		g.Go(func() error {

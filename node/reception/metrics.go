@@ -72,6 +72,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	n := c.r.guests.Counts(time.Now())
 	gauge("vedetta_bans", "Networks that are banned now.", float64(n.Banned))
+	lenient := 0.0
+	if n.Lenient {
+		lenient = 1
+	}
+	gauge("vedetta_bans_lenient", "1 while a node that has just started bans nobody.", lenient)
 	gauge("vedetta_reception_strangers", "Open connections that have not shown a known account so far.", float64(n.Unknown))
 	for _, cert := range c.r.Certificates() {
 		gauge("vedetta_panel_certificate_expires_seconds", "Until the certificate that panels are shown by TLS ends; negative when it has.",

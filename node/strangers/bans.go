@@ -11,7 +11,7 @@ const growth = 4
 
 // Offend counts an offence of a guest against its network; true when the network
 // is banned from now on. Of guests that have shown a known account, and of networks
-// that are exempt or known, nothing is counted.
+// that are exempt or known, nothing is counted; while lenient, nobody is banned.
 func (c *Core) Offend(g *Guest, o Offence, now time.Time) (banned bool) {
 	if g.Proven() {
 		return false
@@ -31,7 +31,8 @@ func (c *Core) offend(n network, o Offence, now time.Time) bool {
 	}
 	r.points = r.pointsAt(now) + o.points()
 	r.at = now
-	banned := r.points >= banAt
+	banned := r.points >= banAt && !c.lenient(now)
+	r.points = min(r.points, banAt) // while lenient: then the next offence bans
 	if banned {
 		r.level = r.levelAt(now, c.cfg.Forget) + 1
 		r.points, r.why, r.refused = 0, o, 0

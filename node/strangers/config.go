@@ -14,6 +14,7 @@ type Config struct {
 	Longest     time.Duration  // of any ban; 24h
 	Forget      time.Duration  // without another ban, until one step is forgiven; 24h
 	KnownFor    time.Duration  // a network counts as known after a panel's acknowledgement; 24h. The address is forgotten within twice that
+	Lenient     time.Duration  // after Start nobody is banned, unless another node knows; 10m
 	Held        int            // messages of unknown accounts kept per second that came over connections; 100
 	HeldUDP     int            // the same for datagrams, whose sources may be forged; 10
 	Handshakes  int            // TLS handshakes per second with networks that are not known; 200. Each known one has five times as many for itself
@@ -26,7 +27,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	for d, value := range map[*time.Duration]time.Duration{
-		&c.First: time.Minute, &c.Longest: 24 * time.Hour, &c.Forget: 24 * time.Hour, &c.KnownFor: 24 * time.Hour,
+		&c.First: time.Minute, &c.Longest: 24 * time.Hour, &c.Forget: 24 * time.Hour, &c.KnownFor: 24 * time.Hour, &c.Lenient: 10 * time.Minute,
 	} {
 		if *d == 0 {
 			*d = value
@@ -38,5 +39,7 @@ func (c Config) withDefaults() Config {
 // Limits that bound memory; nobody needs to set them.
 const (
 	maxNetworks = 1 << 16 // with a record: open strangers, points or a ban
-	maxKnown    = 1 << 20 // known networks in each of two generations
+	maxKnown    = 1 << 20 // known networks in each of two generations that may be forged; twice as many with those that are not. Others are not noted
+	maxNews     = 1 << 16 // that other nodes can be told one by one
+	maxTold     = 1 << 21 // known networks that another node is told at once
 )

@@ -27,9 +27,13 @@ type Core struct {
 
 	seen  map[network]record
 	swept time.Time
-	firm  map[string]int       // by panel: its guests that keep their places
-	known [2]map[network]int64 // known networks: unix seconds of the last acknowledgement; the second is of the time before
-	since time.Time            // of known[0]
+	firm  map[string]int // by panel: its guests that keep their places
+
+	known   [2]map[network]acquaintance // the second is of the time before
+	since   time.Time                   // of known[0]
+	news    []network                   // the last that became known, for other nodes
+	told    uint64                      // how many became news, and 1
+	started time.Time                   // zero: no longer lenient
 
 	held, heldUDP, handshakes bucket
 
@@ -71,8 +75,8 @@ type record struct {
 
 // New makes an empty core.
 func New(cfg Config) *Core {
-	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}, greeted: map[network]int{}, heldOf: map[network]int{}}
-	c.known[0], c.known[1] = map[network]int64{}, map[network]int64{}
+	c := &Core{cfg: cfg.withDefaults(), seen: map[network]record{}, firm: map[string]int{}, greeted: map[network]int{}, heldOf: map[network]int{}, told: 1}
+	c.known[0], c.known[1] = map[network]acquaintance{}, map[network]acquaintance{}
 	c.oldest.prev, c.oldest.next = &c.oldest, &c.oldest
 	return c
 }
@@ -194,40 +198,6 @@ func (c *Core) uncount(g *Guest, now time.Time) {
 	c.keep(g.net, r, now)
 }
 
-// Acknowledged says that a known panel's datagram was acknowledged. keyed: it was
-// encrypted, so that nobody forged it; when all places are taken, others are not noted.
-func (c *Core) Acknowledged(addr netip.Addr, keyed bool, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.note(networkOf(addr), keyed, now)
-}
-
-// note remembers a known panel's network, and forgets what stood against it.
-func (c *Core) note(n network, sure bool, now time.Time) {
-	if now.Sub(c.since) > c.cfg.KnownFor {
-		c.known[0], c.known[1], c.since = map[network]int64{}, c.known[0], now
-	}
-	_, have := c.known[0][n]
-	switch {
-	case have:
-	case len(c.known[0]) >= 2*maxKnown, len(c.known[0]) >= maxKnown && !sure:
-		return
-	}
-	c.known[0][n] = now.Unix()
-	if r, have := c.seen[n]; have && (r.points > 0 || r.level > 0) {
-		r.points, r.level, r.until = 0, 0, time.Time{}
-		c.keep(n, r, now)
-	}
-}
-
-func (c *Core) isKnown(n network, now time.Time) bool {
-	at, have := c.known[0][n]
-	if !have {
-		at, have = c.known[1][n]
-	}
-	return have && now.Unix()-at <= int64(c.cfg.KnownFor/time.Second)
-}
-
 func (c *Core) exempt(a netip.Addr) bool {
 	if !a.IsValid() {
 		return true // no network at all: a pipe
@@ -242,18 +212,19 @@ func (c *Core) exempt(a netip.Addr) bool {
 
 // Counts is what metrics show.
 type Counts struct {
-	Places  int // connections that may be open
-	Open    int // connections
-	Unknown int // of them, those that make room: without a known account so far, or one of too many of a panel
-	Known   int // networks with a panel acknowledged, two generations
-	Banned  int // networks now
+	Places  int  // connections that may be open
+	Open    int  // connections
+	Unknown int  // of them, those that make room: without a known account so far, or one of too many of a panel
+	Known   int  // networks with a panel acknowledged, two generations
+	Banned  int  // networks now
+	Lenient bool // nobody is banned yet
 }
 
 // Counts counts; it goes through all records.
 func (c *Core) Counts(now time.Time) Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := Counts{Places: c.cfg.Connections, Open: c.open, Unknown: c.unknown, Known: len(c.known[0]) + len(c.known[1])}
+	n := Counts{Places: c.cfg.Connections, Open: c.open, Unknown: c.unknown, Known: len(c.known[0]) + len(c.known[1]), Lenient: c.lenient(now)}
 	for _, r := range c.seen {
 		if now.Before(r.until) {
 			n.Banned++

@@ -187,6 +187,22 @@ func TestOnlyUnknownConnectionsCountAgainstAnAddress(t *testing.T) {
 	}
 }
 
+// The hundredth connection in a burst that is one too many bans its address.
+func TestCrowdsAreBanned(t *testing.T) {
+	c := New(Config{PerNetwork: 2})
+	enter(t, c, "192.0.2.1", start)
+	enter(t, c, "192.0.2.1", start)
+	for n := range 101 {
+		want := Crowded
+		if n == 100 {
+			want = Banned
+		}
+		if why, _ := scan(c, "192.0.2.1", Unknown, start); why != want {
+			t.Fatalf("refused for the %dth time: %q, want %q", n+1, why, want)
+		}
+	}
+}
+
 // When all places are taken the one that was unknown the longest goes, never one
 // that has shown a known account.
 func TestWhoMakesRoom(t *testing.T) {

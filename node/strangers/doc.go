@@ -15,8 +15,11 @@
 //
 // Never banned are the networks of the configuration, and those from which a known
 // panel was acknowledged within a day: a mobile carrier puts thousands of panels
-// behind one address, and a stranger among them must not silence them. A ban refuses
-// connections only, never datagrams.
+// behind one address, and a stranger among them must not silence them. Which these are
+// the nodes tell each other (News, Hear; package vouch carries it), so that a panel
+// that turns to another node, or to this one after a restart, finds its address known.
+// As long as a process may know too little nobody is banned at all: see Start. A ban
+// refuses connections only, never datagrams.
 //
 // # Who makes room
 //
