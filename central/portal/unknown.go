@@ -204,8 +204,7 @@ func (p *Portal) showUnknown(v visit, values url.Values, err error) error {
 	}
 	c.Existing = f.input(input{Name: "panel_id", Label: "unknown.which", Hint: "unknown.which_hint", Pick: existing})
 	c.Name = f.input(input{Name: "name", Label: "panel.name", Hint: "panel.name_hint", Autocomplete: "off"})
-	values.Del("key") // a secret is never sent back
-	c.Key = f.input(input{Name: "key", Label: "panel.key", Hint: "unknown.key_hint", Autocomplete: "off", SpellFree: true})
+	c.Key = f.secret(input{Name: "key", Label: "panel.key", Hint: "unknown.key_hint", Autocomplete: "off", SpellFree: true}, false, err != nil, "panel.key_again", "unknown.key_waive")
 	c.Prefix = f.input(input{Name: "prefix", Label: "panel.prefix", Hint: "panel.prefix_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	c.Receiver = f.input(input{Name: "receiver", Label: "panel.receiver", Hint: "panel.receiver_hint", Short: true, Autocomplete: "off", SpellFree: true})
 	var tells []tick
@@ -224,6 +223,11 @@ func (p *Portal) adopt(v visit) error {
 	r.New.Name, r.New.Prefix, r.New.Receiver = get("name"), optional(values.Get("prefix")), optional(values.Get("receiver"))
 	if r.New.Key = values.Get("key"); !strings.HasPrefix(r.New.Key, "text:") {
 		r.New.Key = strings.TrimSpace(r.New.Key)
+	}
+	if r.PanelID == "" { // a new panel has the key that is typed; an adoption can't be taken back
+		if err := retyped(values, "key"); err != nil {
+			return p.showUnknown(v, values, err)
+		}
 	}
 	a, err := p.unknown.Adopt(v.r.Context(), time.Now(), v.r.PathValue("id"), r)
 	if errors.Is(err, discovery.ErrNone) {

@@ -84,6 +84,13 @@ func TestUnknownPanelsByPage(t *testing.T) {
 	if r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "none of the 3 encrypted held messages opens") || !strings.Contains(body, `name="anyway"`) || strings.Contains(body, "another key") {
 		t.Errorf("a wrong key: %s %s", r.Status, body)
 	}
+	form.Set("key", "")
+	form.Set("key_typed", "yes")
+	form.Set("anyway", "yes")
+	if r, body := post(t, c, at, form, "Accept-Language", "en"); r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "You had entered one before") || !strings.Contains(body, "Adopt without a key") {
+		t.Errorf("adopted without the key that was typed before: %s %s", r.Status, body)
+	}
+	form.Del("anyway")
 	form.Set("key", string(heldKey))
 	r, body = post(t, c, at, form, "Accept-Language", "en")
 	if r.StatusCode != 200 || !strings.HasPrefix(r.Request.URL.Path, "/adoptions/") || !strings.Contains(body, "Cantina is adopted") {
