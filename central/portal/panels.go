@@ -135,11 +135,13 @@ func (p *Portal) panel(v visit) error {
 	}
 	content := panelPage{PanelBody: b, Settings: p.settings(v.lang, b), Warnings: warnings(v.lang, b.Warnings), KeyText: keyText(v.lang, b),
 		EventLink: with("/", "panel", b.ID)}
-	if content.Last, err = p.lastEvents(ctx, v, view, b, 5); err != nil {
+	last, err := p.lastEvents(ctx, v, view, b, 100) // a panel that comes and goes has many of ours before one of its own
+	if err != nil {
 		return err
 	}
+	content.Last = last[:min(len(last), 5)]
 	content.Standing = p.standing(ctx, v.lang, b)
-	own := slices.ContainsFunc(content.Last, func(e eventView) bool { return !e.Ours })
+	own := slices.ContainsFunc(last, func(e eventView) bool { return !e.Ours })
 	content.Received = (own || content.Standing.heard) && !content.Standing.gone
 	pg := v.page("panels", "panel.page", b.Name)
 	pg.Content = content

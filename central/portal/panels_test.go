@@ -43,6 +43,22 @@ func TestSilentPanelDoesNotReport(t *testing.T) {
 	v.get(path, 200, good)
 }
 
+// A panel that came and went reports all the same: its own event is older than
+// those of ours.
+func TestPanelThatComesAndGoesReports(t *testing.T) {
+	v := newVisitor(t)
+	for i := range uint64(6) {
+		at := mesh.Position{Origin: mesh.Agreement(1), Number: i + 1}
+		if r := v.s.Mesh.Decision(1, time.Now(), decision.Record{Customer: centraltest.Customer, Verdict: &decision.Verdict{Entry: at, Customer: centraltest.Customer,
+			Panel: centraltest.Shop, ReceivedMs: time.Now().UnixMilli(), Ruling: decision.RulingEvents,
+			Events: []decision.Event{{Standard: "VEDETTA", Code: "350", Qualifier: "new", Category: "communication"}}}}); r.Position().Origin != at.Origin {
+			t.Fatalf("decided at %s", r.Position())
+		}
+	}
+	v.apply()
+	v.get("/panels/"+centraltest.Shop, 200, "i suoi eventi arrivano")
+}
+
 // Many panels are in the order of their names, and found by name and account.
 func TestManyPanelsAreFound(t *testing.T) {
 	v := newVisitor(t)
