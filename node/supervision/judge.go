@@ -215,7 +215,8 @@ func bit(r *row, p Path) decision.Silent {
 }
 
 // judge is what of a panel is silent now. A path that was said to be is so until
-// a message is newer than its time.
+// a message is newer than its time, as of now: the horizon of a judge that has just
+// started may lie before the silence.
 func (j *Judgement) judge(r *row, was Raised) (to decision.Silent) {
 	all := true
 	for p := range paths {
@@ -225,7 +226,7 @@ func (j *Judgement) judge(r *row, was Raised) (to decision.Silent) {
 		at, within := j.due(r, p, was)
 		silent := at <= j.horizon
 		if was.Silent&bit(r, p) != 0 {
-			silent = r.heard[p]+within <= j.horizon
+			silent = r.heard[p]+within <= max(j.horizon, j.now.back(5*second))
 		}
 		if !silent {
 			all = false

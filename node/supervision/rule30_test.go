@@ -207,6 +207,25 @@ func TestRule30_AnAdoptedPanelWasHeard(t *testing.T) {
 	w.wantRaised("p", decision.SilentAll, entered, interval+grace, interval+grace+slack)
 }
 
+// A judge that starts while a site is down waits for that site for a while, and
+// knows nothing newer: that restores nobody.
+func TestRule30_ANewJudgeRestoresNobody(t *testing.T) {
+	at := map[string]string{"p": "roubaix"}
+	w, polls := polled(t, at)
+	w.pass(5*time.Minute, polls)
+	w.stop("roubaix")
+	at["p"] = ""
+	w.pass(3*time.Minute, polls)
+	w.stop("limburg")
+	w.pass(5*time.Second, polls)
+	w.start("limburg")
+	w.lead("limburg")
+	w.pass(3*time.Minute, polls)
+	if l := w.of("p"); len(l) != 1 {
+		t.Fatalf("%s, want it raised once and never restored", w.story())
+	}
+}
+
 // A restart of the site that a panel reports to swallows polls: it is given its
 // whole time again, and no more than that.
 func TestRule30_OurOwnOutageIsDiscounted(t *testing.T) {
