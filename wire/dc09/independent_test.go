@@ -132,9 +132,9 @@ func maybe(t *rapid.T, label, pattern string) *string {
 	return nil
 }
 
-func draw(t *rapid.T) said {
+func draw(t *rapid.T, form string, keySize int) said {
 	s := said{
-		form: rapid.SampledFrom([]string{"ascii", "binary", "ascii+cr"}).Draw(t, "form"), keySize: rapid.SampledFrom([]int{0, 16, 24, 32}).Draw(t, "key"),
+		form: form, keySize: keySize,
 		bar: true, token: rapid.SampledFrom([]string{"SIA-DCS", "ADM-CID", "NULL", "HENG-BO", "XNM", "RAD-II"}).Draw(t, "token"), seq: rapid.StringMatching(`[0-9]{4}`).Draw(t, "seq"),
 		receiver: maybe(t, "receiver", `[0-9A-Fa-f]{1,6}`), prefix: maybe(t, "prefix", `[0-9A-Fa-f]{0,6}`), account: maybe(t, "account", `[0-9A-Fa-f]{3,16}`),
 		lower: rapid.Bool().Draw(t, "lower"),
@@ -162,41 +162,43 @@ func draw(t *rapid.T) said {
 }
 
 func TestDecoderReadsWhatAnIndependentWriterWrites(t *testing.T) {
-	seen := map[string]int{}
-	rapid.Check(t, func(t *rapid.T) {
-		s := draw(t)
-		pad := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "pad")
-		for i, c := range pad {
-			if c == '|' || c == '[' || c == ']' {
-				pad[i] = '0'
-			}
+	for _, form := range []string{"ascii", "binary", "ascii+cr"} {
+		for _, keySize := range []int{0, 16, 24, 32} {
+			t.Run(fmt.Sprint(form, " ", keySize), func(t *testing.T) {
+				rapid.Check(t, func(t *rapid.T) { writtenIsRead(t, draw(t, form, keySize)) })
+			})
 		}
-		raw := s.write(pad)
-		f, err := dc09.ParseFrame(raw)
-		if err != nil {
-			t.Fatalf("%q: %v", raw, err)
-		}
-		seen[fmt.Sprint(s.form, s.keySize)]++
-		var key *dc09.Cipher
-		if s.keySize > 0 {
-			if key, err = dc09.NewCipher([]byte(keys)[:s.keySize]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c, err := f.Open(nil, key)
-		if err != nil {
-			t.Fatalf("%q: %v", raw, err)
-		}
-		s.compare(t, f, c)
-		i, err := dc09.Inspect(raw, key)
-		if err != nil || !i.CRCGood || !i.Opened || i.Refused != "" || i.LengthGood != (s.length == "" || strings.EqualFold(s.length, fmt.Sprintf("%03x", i.Length))) {
-			t.Fatalf("%q inspected: %+v, %v", raw, i, err)
-		}
-		s.answers(t, f, key)
-	})
-	if len(seen) != 12 {
-		t.Errorf("seen %v, want every form with every key size", seen)
 	}
+}
+
+func writtenIsRead(t *rapid.T, s said) {
+	pad := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "pad")
+	for i, c := range pad {
+		if c == '|' || c == '[' || c == ']' {
+			pad[i] = '0'
+		}
+	}
+	raw := s.write(pad)
+	f, err := dc09.ParseFrame(raw)
+	if err != nil {
+		t.Fatalf("%q: %v", raw, err)
+	}
+	var key *dc09.Cipher
+	if s.keySize > 0 {
+		if key, err = dc09.NewCipher([]byte(keys)[:s.keySize]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := f.Open(nil, key)
+	if err != nil {
+		t.Fatalf("%q: %v", raw, err)
+	}
+	s.compare(t, f, c)
+	i, err := dc09.Inspect(raw, key)
+	if err != nil || !i.CRCGood || !i.Opened || i.Refused != "" || i.LengthGood != (s.length == "" || strings.EqualFold(s.length, fmt.Sprintf("%03x", i.Length))) {
+		t.Fatalf("%q inspected: %+v, %v", raw, i, err)
+	}
+	s.answers(t, f, key)
 }
 
 func (s said) compare(t *rapid.T, f dc09.Frame, c dc09.Content) {
