@@ -28,7 +28,7 @@ type Receiver struct {
 // panelsPage lists panels.
 type panelsPage struct {
 	Panels   []panelRow
-	Older    string // link, empty on the last page
+	Older    string // where the next page begins, empty on the last
 	Find     string // words that name or account contain
 	Search   bool   // there are so many that one looks for them
 	Operator bool
@@ -42,9 +42,16 @@ type panelRow struct {
 	LastTime  string
 }
 
+// panels lists them. What is looked for may be a person's name: it is posted, so
+// that it stands in no address, history or log.
 func (p *Portal) panels(v visit) error {
 	ctx := v.r.Context()
 	get := v.r.URL.Query().Get
+	find := ""
+	if v.r.Method == http.MethodPost {
+		get = v.r.PostForm.Get
+		find = strings.TrimSpace(get("find"))
+	}
 	from := 0
 	if at := get("from"); at != "" {
 		if from = number(at); from < 0 {
@@ -55,7 +62,7 @@ func (p *Portal) panels(v visit) error {
 	if err != nil {
 		return err
 	}
-	content := panelsPage{Operator: v.user.Operator(), Find: strings.TrimSpace(get("find")), Search: len(view.names.Panels) > fewPanels}
+	content := panelsPage{Operator: v.user.Operator(), Find: find, Search: len(view.names.Panels) > fewPanels}
 	found := view.find(content.Find)
 	for _, d := range found[min(from, len(found)):min(from+thingsPerPage, len(found))] {
 		b, err := p.premises.Panel(ctx, v.user.Customer, d.ID)
@@ -75,7 +82,7 @@ func (p *Portal) panels(v visit) error {
 		content.Panels = append(content.Panels, row)
 	}
 	if next := from + thingsPerPage; next < len(found) {
-		content.Older = with("/panels", "find", content.Find, "from", strconv.Itoa(next))
+		content.Older = strconv.Itoa(next)
 	}
 	pg := v.page("panels", "panels.title")
 	pg.Content = content

@@ -89,11 +89,27 @@ func TestManyPanelsAreFound(t *testing.T) {
 	if rest := list("/panels?from=50"); len(rest) != 12 || rest[0] != "Impianto 51" {
 		t.Errorf("second page: %q", rest)
 	}
+	found := func(find string) (out []string) {
+		_, body := v.post("/panels/find", url.Values{"find": {find}}, 200, `name="find"`)
+		for _, m := range names.FindAllStringSubmatch(body, -1) {
+			out = append(out, m[1])
+		}
+		return out
+	}
 	for find, want := range map[string]string{"impianto 6": "Impianto 6,Impianto 60", "aa000a": "Impianto 10", "ROSSI": "Villa Rossi", "nowhere": ""} {
-		if got := strings.Join(list("/panels?find="+url.QueryEscape(find)), ","); got != want {
+		if got := strings.Join(found(find), ","); got != want {
 			t.Errorf("%q finds %q, want %q", find, got, want)
 		}
 	}
-	v.get("/panels?find=Impianto", 200, `href="/panels?find=Impianto&amp;from=50"`, `value="Impianto"`)
-	v.get("/panels?find=nowhere", 200, "Nessuna centrale con questo nome")
+	_, body := v.post("/panels/find", url.Values{"find": {"Impianto"}}, 200, `name="from" value="50"`, `value="Impianto"`)
+	if regexp.MustCompile(`(?:href|action)="[^"]*Impianto`).MatchString(body) {
+		t.Error("what was looked for stands in an address")
+	}
+	if r, body := v.post("/panels/find", url.Values{"find": {"Impianto"}, "from": {"50"}}, 200, "Impianto 60"); r.Request.URL.RawQuery != "" || strings.Contains(body, ">Impianto 1<") {
+		t.Errorf("the second page of what was found is at %s", r.Request.URL)
+	}
+	if all := list("/panels/find"); len(all) != 50 {
+		t.Errorf("without words %d panels are listed, want the first 50", len(all))
+	}
+	v.post("/panels/find", url.Values{"find": {"nowhere"}}, 200, "Nessuna centrale con questo nome")
 }

@@ -143,6 +143,8 @@ func (p *Portal) routes() map[string]func(visit) error {
 		"GET /notifications":                  p.notifications,
 		"GET /panels":                         p.panels,
 		"GET /panels/new":                     p.newPanel,
+		"GET /panels/find":                    p.panels, // where a change of language leads back to
+		"POST /panels/find":                   p.panels,
 		"GET /panels/{id}":                    p.panel,
 		"GET /panels/{id}/edit":               p.editPanel,
 		"GET /panels/{id}/watch":              p.watch,

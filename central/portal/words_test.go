@@ -285,7 +285,7 @@ func TestTemplatesHaveNoTexts(t *testing.T) {
 	allowed := []string{"Vedetta", "· Vedetta", "IT", "EN", "Italiano", "English"}
 	letters := func(s string) bool { return strings.ContainsFunc(s, unicode.IsLetter) }
 	for name, source := range templateSources(t) {
-		trees, err := parse.Parse(name, source, "", "", map[string]any{"eq": 1, "ne": 1, "gt": 1, "or": 1, "len": 1, "not": 1, "printf": 1})
+		trees, err := parse.Parse(name, source, "", "", map[string]any{"eq": 1, "ne": 1, "gt": 1, "or": 1, "and": 1, "len": 1, "not": 1, "printf": 1})
 		if err != nil {
 			t.Fatal(err)
 		}
