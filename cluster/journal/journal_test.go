@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -159,7 +160,7 @@ func TestCatchUpDoesNotHoldBackAlarms(t *testing.T) {
 		done <- err
 	}()
 	for len(j.queue.wake) == 0 || !j.queue.waiting(LaneLive) {
-		time.Sleep(time.Millisecond) // only until the goroutine above has queued its alarm
+		runtime.Gosched() // until the goroutine above has queued its alarm
 	}
 	stop := run(t, j)
 	if err := errors.Join(<-done, j.WaitMark(t.Context(), o, 2000), stop()); err != nil {

@@ -277,7 +277,7 @@ func TestStallShows(t *testing.T) {
 	began := time.Now()
 	o := options((&receiver{answer: func(_ dc09.Frame, b []byte) []byte {
 		if s := time.Since(began); s > 100*time.Millisecond && s < 400*time.Millisecond {
-			time.Sleep(400*time.Millisecond - s)
+			<-time.After(400*time.Millisecond - s) // it takes nothing meanwhile
 		}
 		return b
 	}}).start(t))
